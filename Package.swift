@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "KVCompress",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "KVCompress", targets: ["KVCompress"]),
+        .library(name: "KVFiles", targets: ["KVFiles"]),
+        .library(name: "CKVKernels", targets: ["CKVKernels"]),
+        .executable(name: "kvc", targets: ["kvc"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    ],
+    targets: [
+        // MARK: Products
+        .target(
+            name: "CKVKernels",
+            cSettings: [.headerSearchPath(".")],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux, .android]))]),
+        .target(name: "KVCompress", dependencies: ["CKVKernels"], swiftSettings: swiftSettings),
+        .target(name: "KVFiles", dependencies: ["KVCompress"], swiftSettings: swiftSettings),
+        .executableTarget(
+            name: "kvc",
+            dependencies: [
+                "KVCompress", "KVFiles",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: swiftSettings),
+
+        // MARK: Tests
+        .target(
+            name: "CKVChecks", dependencies: ["CKVKernels"], path: "Tests/CKVChecks",
+            cSettings: [.headerSearchPath(".")]),
+        .testTarget(
+            name: "CKVKernelsTests", dependencies: ["CKVKernels", "CKVChecks"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVCompressTests", dependencies: ["KVCompress", "CKVKernels"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress"],
+            swiftSettings: swiftSettings),
+        .testTarget(name: "KVCommandTests", dependencies: ["kvc"], swiftSettings: swiftSettings),
+    ],
+    cLanguageStandard: .gnu17
+)

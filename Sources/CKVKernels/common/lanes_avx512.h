@@ -1,0 +1,67 @@
+// f32x16 on AVX-512: one register. The same names as in the other lanes_*.h; include in a target region.
+#pragma once
+#include "common/arithmetic.h"
+
+typedef __m512 f32x16;
+
+static inline __mmask16 lane_mask(size_t n) { return (__mmask16)((1u << n) - 1); }
+
+static inline f32x16 splat(float x) { return _mm512_set1_ps(x); }
+static inline f32x16 load(const float *p) { return _mm512_loadu_ps(p); }
+static inline void store(float *p, f32x16 v) { _mm512_storeu_ps(p, v); }
+/// The first n < 16 elements, the other lanes +0; nothing beyond them is touched.
+static inline f32x16 load_first(const float *p, size_t n) { return _mm512_maskz_loadu_ps(lane_mask(n), p); }
+static inline void store_first(float *p, f32x16 v, size_t n) { _mm512_mask_storeu_ps(p, lane_mask(n), v); }
+
+static inline f32x16 load_f16(const uint16_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+static inline f32x16 load_f16_first(const uint16_t *p, size_t n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lane_mask(n), p)); }
+static inline f32x16 widen_bf16(__m256i v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16)); }
+static inline f32x16 load_bf16(const uint16_t *p) { return widen_bf16(_mm256_loadu_si256((const __m256i *)p)); }
+static inline f32x16 load_bf16_first(const uint16_t *p, size_t n) { return widen_bf16(_mm256_maskz_loadu_epi16(lane_mask(n), p)); }
+static inline void store_f16(uint16_t *p, f32x16 v) { _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+
+static inline f32x16 add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
+static inline f32x16 sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
+static inline f32x16 mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
+static inline f32x16 divide(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
+static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline f32x16 maximum(f32x16 a, f32x16 b) { return _mm512_max_ps(a, b); }
+static inline f32x16 minimum(f32x16 a, f32x16 b) { return _mm512_min_ps(a, b); }
+static inline f32x16 magnitude(f32x16 a) { return _mm512_abs_ps(a); }
+static inline f32x16 nearest(f32x16 a) { return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+/// a < b ? x : y per lane.
+static inline f32x16 select_less(f32x16 a, f32x16 b, f32x16 x, f32x16 y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
+/// The magnitude of a with the sign of b.
+static inline f32x16 with_sign(f32x16 a, f32x16 b) {
+    const __m512i sign = _mm512_set1_epi32((int)0x80000000);
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_andnot_si512(sign, _mm512_castps_si512(a)), _mm512_and_si512(sign, _mm512_castps_si512(b))));
+}
+/// One bit per lane, lane 0 lowest. Comparisons with NaN are false, so not_at_most is true for it.
+static inline uint32_t bits_greater(f32x16 a, f32x16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
+static inline uint32_t bits_equal(f32x16 a, f32x16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
+static inline uint32_t bits_not_at_most(f32x16 a, f32x16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
+
+static inline float tree_sum(f32x16 v) {
+    const __m256 t8 = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    const __m128 t4 = _mm_add_ps(_mm256_castps256_ps128(t8), _mm256_extractf128_ps(t8, 1));
+    const __m128 t2 = _mm_add_ps(t4, _mm_movehl_ps(t4, t4));
+    return _mm_cvtss_f32(_mm_add_ss(t2, _mm_shuffle_ps(t2, t2, 1)));
+}
+static inline float largest(f32x16 v) { return _mm512_reduce_max_ps(v); }
+
+static inline f32x16 exponential(f32x16 x) {
+    const __mmask16 normal = _mm512_cmp_ps_mask(x, splat(KV_EXP_LOWEST), _CMP_GE_OQ);
+    x = minimum(x, splat(KV_EXP_HIGHEST));
+    const f32x16 n = nearest(mul(x, splat(KV_LOG2_E)));
+    f32x16 r = fma(n, splat(-KV_LN2_HIGH), x);
+    r = fma(n, splat(-KV_LN2_LOW), r);
+    f32x16 p = splat(KV_EXP_P0);
+    p = fma(p, r, splat(KV_EXP_P1));
+    p = fma(p, r, splat(KV_EXP_P2));
+    p = fma(p, r, splat(KV_EXP_P3));
+    p = fma(p, r, splat(KV_EXP_P4));
+    p = fma(p, r, splat(KV_EXP_P5));
+    p = add(fma(p, mul(r, r), r), splat(1));
+    const __m512i shifted = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23);
+    return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
+}

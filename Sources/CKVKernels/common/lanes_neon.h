@@ -1,0 +1,117 @@
+// f32x16 on NEON: four registers. The same names as in the other lanes_*.h.
+#pragma once
+#include "common/arithmetic.h"
+
+typedef struct { float32x4_t v[4]; } f32x16;
+
+#define KV_LANES2(name, op) \
+    static inline f32x16 name(f32x16 a, f32x16 b) { f32x16 r; for (int i = 0; i < 4; i++) r.v[i] = op(a.v[i], b.v[i]); return r; }
+#define KV_LANES1(name, op) \
+    static inline f32x16 name(f32x16 a) { f32x16 r; for (int i = 0; i < 4; i++) r.v[i] = op(a.v[i]); return r; }
+
+static inline f32x16 splat(float x) { const float32x4_t s = vdupq_n_f32(x); return (f32x16){{s, s, s, s}}; }
+static inline f32x16 load(const float *p) { return (f32x16){{vld1q_f32(p), vld1q_f32(p + 4), vld1q_f32(p + 8), vld1q_f32(p + 12)}}; }
+static inline void store(float *p, f32x16 x) { for (int i = 0; i < 4; i++) vst1q_f32(p + 4 * i, x.v[i]); }
+/// The first n < 16 elements, the other lanes +0; nothing beyond them is touched.
+static inline f32x16 load_first(const float *p, size_t n) {
+    float padded[16] = {0};
+    memcpy(padded, p, n * sizeof *p);
+    return load(padded);
+}
+static inline void store_first(float *p, f32x16 x, size_t n) {
+    float all[16];
+    store(all, x);
+    memcpy(p, all, n * sizeof *p);
+}
+
+static inline f32x16 load_f16(const uint16_t *p) {
+    f32x16 r;
+    for (int i = 0; i < 4; i++) r.v[i] = vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p + 4 * i)));
+    return r;
+}
+static inline f32x16 load_f16_first(const uint16_t *p, size_t n) {
+    uint16_t padded[16] = {0};
+    memcpy(padded, p, n * sizeof *p);
+    return load_f16(padded);
+}
+static inline f32x16 load_bf16(const uint16_t *p) {
+    f32x16 r;
+    for (int i = 0; i < 4; i++) r.v[i] = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16));
+    return r;
+}
+static inline f32x16 load_bf16_first(const uint16_t *p, size_t n) {
+    uint16_t padded[16] = {0};
+    memcpy(padded, p, n * sizeof *p);
+    return load_bf16(padded);
+}
+static inline void store_f16(uint16_t *p, f32x16 x) { for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.v[i]))); }
+
+// x86's rule for max and min: the second operand when they are equal or either is NaN.
+static inline float32x4_t max_x86(float32x4_t a, float32x4_t b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
+static inline float32x4_t min_x86(float32x4_t a, float32x4_t b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
+KV_LANES2(add, vaddq_f32)
+KV_LANES2(sub, vsubq_f32)
+KV_LANES2(mul, vmulq_f32)
+KV_LANES2(divide, vdivq_f32)
+KV_LANES2(maximum, max_x86)
+KV_LANES2(minimum, min_x86)
+KV_LANES1(magnitude, vabsq_f32)
+KV_LANES1(nearest, vrndnq_f32)
+static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
+    f32x16 r;
+    for (int i = 0; i < 4; i++) r.v[i] = vfmaq_f32(c.v[i], a.v[i], b.v[i]);
+    return r;
+}
+/// a < b ? x : y per lane.
+static inline f32x16 select_less(f32x16 a, f32x16 b, f32x16 x, f32x16 y) {
+    f32x16 r;
+    for (int i = 0; i < 4; i++) r.v[i] = vbslq_f32(vcltq_f32(a.v[i], b.v[i]), x.v[i], y.v[i]);
+    return r;
+}
+/// The magnitude of a with the sign of b.
+static inline f32x16 with_sign(f32x16 a, f32x16 b) {
+    f32x16 r;
+    for (int i = 0; i < 4; i++) r.v[i] = vbslq_f32(vdupq_n_u32(0x80000000), b.v[i], a.v[i]);
+    return r;
+}
+/// One bit per lane, lane 0 lowest. Comparisons with NaN are false, so not_at_most is true for it.
+static inline uint32_t lane_bits(uint32x4_t mask) {
+    const uint32x4_t weight = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(mask, weight));
+}
+#define KV_LANE_BITS(name, compare) \
+    static inline uint32_t name(f32x16 a, f32x16 b) { uint32_t r = 0; for (int i = 0; i < 4; i++) r |= lane_bits(compare(a.v[i], b.v[i])) << 4 * i; return r; }
+static inline uint32x4_t not_at_most(float32x4_t a, float32x4_t b) { return vmvnq_u32(vcleq_f32(a, b)); }
+KV_LANE_BITS(bits_greater, vcgtq_f32)
+KV_LANE_BITS(bits_equal, vceqq_f32)
+KV_LANE_BITS(bits_not_at_most, not_at_most)
+
+static inline float tree_sum(f32x16 x) {
+    const float32x4_t low = vaddq_f32(x.v[0], x.v[2]), high = vaddq_f32(x.v[1], x.v[3]);
+    const float32x4_t t4 = vaddq_f32(low, high);
+    const float32x2_t t2 = vadd_f32(vget_low_f32(t4), vget_high_f32(t4));
+    return vget_lane_f32(t2, 0) + vget_lane_f32(t2, 1);
+}
+static inline float largest(f32x16 x) {
+    return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.v[0], x.v[1]), vmaxq_f32(x.v[2], x.v[3])));
+}
+
+static inline f32x16 exponential(f32x16 x) {
+    const f32x16 capped = minimum(x, splat(KV_EXP_HIGHEST));
+    const f32x16 n = nearest(mul(capped, splat(KV_LOG2_E)));
+    f32x16 r = fma(n, splat(-KV_LN2_HIGH), capped);
+    r = fma(n, splat(-KV_LN2_LOW), r);
+    f32x16 p = splat(KV_EXP_P0);
+    p = fma(p, r, splat(KV_EXP_P1));
+    p = fma(p, r, splat(KV_EXP_P2));
+    p = fma(p, r, splat(KV_EXP_P3));
+    p = fma(p, r, splat(KV_EXP_P4));
+    p = fma(p, r, splat(KV_EXP_P5));
+    p = add(fma(p, mul(r, r), r), splat(1));
+    for (int i = 0; i < 4; i++) {
+        const int32x4_t shifted = vshlq_n_s32(vcvtnq_s32_f32(n.v[i]), 23);
+        const uint32x4_t scaled = vreinterpretq_u32_s32(vaddq_s32(vreinterpretq_s32_f32(p.v[i]), shifted));
+        p.v[i] = vreinterpretq_f32_u32(vandq_u32(scaled, vcgeq_f32(x.v[i], vdupq_n_f32(KV_EXP_LOWEST))));
+    }
+    return p;
+}

@@ -1,0 +1,302 @@
+// CKVKernels: the arithmetic of KVCompress on rows, as a C API in its own right.
+//
+// Every function is total over the argument ranges written beside it: it allocates nothing, keeps no
+// state, starts no thread and reports no error. Sizes are the caller's to check. Counts may be 0.
+//
+// One promise holds for all of them: the same input gives the same bits at every level of `kv_isa`.
+// The scalar variants (`*_scalar.c`) are the specification. What they share:
+//   - "tree sum" of n products: 16 lanes, lane j = fma chain over the elements j, j+16, j+32, ...
+//     starting from +0, then lane i += lane i+8, i+4, i+2, i+1 (see common/arithmetic.h);
+//   - fma wherever this header says fma, one rounding each, and no other contraction;
+//   - one polynomial exp, f16 rounding to nearest even, and integer dots that are exact.
+//
+// Matrices are row-major. Strides count elements, not bytes, unless the name ends in `_bytes`.
+// f16 and bf16 travel as their bit patterns in uint16_t.
+#ifndef CKVKERNELS_H
+#define CKVKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#define KV_CLOSED_ENUM __attribute__((enum_extensibility(closed)))
+#else
+#define KV_CLOSED_ENUM
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// Levels
+
+/// An instruction-set level. Each includes what the one before it in its family has.
+///   avx2    AVX2, FMA, F16C, BMI2, SSE4.2
+///   avx512  avx2 and AVX-512 F, BW, DQ, VL, VNNI
+///   neon    AArch64 baseline with the CRC extension
+enum KV_CLOSED_ENUM kv_isa { kv_isa_scalar, kv_isa_avx2, kv_isa_avx512, kv_isa_neon };
+typedef enum kv_isa kv_isa;
+
+/// Bit mask (1 << level) of what this machine and its operating system can run. Pure: asks the CPU
+/// at every call, so keep the answer. Bit `kv_isa_scalar` is always set.
+uint32_t kv_isa_detect(void);
+
+/// The number of kernels in the table, the name of kernel `index`, and the level of the code that
+/// `isa` really runs for it (a level without a variant of its own runs the best one below it).
+size_t kv_kernel_count(void);
+const char *kv_kernel_name(size_t index);
+kv_isa kv_kernel_level(kv_isa isa, size_t index);
+
+// ---------------------------------------------------------------------------------------------
+// rows/: conversion and simple reductions
+
+/// Element-wise conversion of `count` values. f32 to f16 rounds to nearest even and overflows to
+/// infinity; f32 to bf16 rounds to nearest even. NaN stays NaN (its payload is not promised).
+void kv_convert_f16_f32(kv_isa isa, float *destination, const uint16_t *source, size_t count);
+void kv_convert_bf16_f32(kv_isa isa, float *destination, const uint16_t *source, size_t count);
+void kv_convert_f32_f16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
+void kv_convert_f32_bf16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
+
+/// destination row i = source row indices[i]; rows of `row_bytes` bytes, the source ones
+/// `source_stride_bytes` apart, the destination ones packed.
+void kv_gather_rows(kv_isa isa, void *destination, const void *source, size_t source_stride_bytes,
+                    const uint32_t *indices, size_t count, size_t row_bytes);
+
+/// The index of the first element that is NaN, infinite or larger in magnitude than `limit`;
+/// `count` when there is none.
+size_t kv_find_beyond(kv_isa isa, const float *source, size_t count, float limit);
+
+/// norms[i] = sqrt(tree sum of row i with itself).
+void kv_norm_rows(kv_isa isa, float *norms, const float *rows, size_t stride, size_t count,
+                  size_t dim);
+
+/// dots[i] = tree sum of row i with row i + 1, for i in 0 ..< count - 1 (nothing for count < 2).
+/// Divided by both norms it is the cosine of neighbours (KVMerger, section 3).
+void kv_dot_adjacent(kv_isa isa, float *dots, const float *rows, size_t stride, size_t count,
+                     size_t dim);
+
+/// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two, largest
+/// first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4, ..., then
+/// one multiplication of each element by the block's rounded 1 / sqrt(size).
+void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
+
+// ---------------------------------------------------------------------------------------------
+// attention/: score, fold and accumulate on plain rows
+//
+// One call serves all query rows (tokens x group) that share a kv head, so that keys and values are
+// read once. dim is 1 ... 1024.
+
+/// logits[r * logits_stride + t] = tree sum of queries row r (packed, dim wide) with keys row t.
+/// Entries 0 ..< n of each logits row are written.
+void kv_score_f32(kv_isa isa, float *logits, size_t logits_stride, const float *queries,
+                  size_t rows, size_t dim, const float *keys, size_t key_stride, size_t n);
+void kv_score_f16(kv_isa isa, float *logits, size_t logits_stride, const float *queries,
+                  size_t rows, size_t dim, const uint16_t *keys, size_t key_stride, size_t n);
+void kv_score_bf16(kv_isa isa, float *logits, size_t logits_stride, const float *queries,
+                   size_t rows, size_t dim, const uint16_t *keys, size_t key_stride, size_t n);
+
+/// The per-entry vectors of a block; each is `n` long, or null when the block has none.
+typedef struct kv_entry_vectors {
+    const float *logit_bias;  ///< added to the logit; -infinity marks a hole
+    const float *key_scale;   ///< multiplies the raw logit
+    const float *value_scale; ///< multiplies the weight after it has been summed
+} kv_entry_vectors;
+
+/// Online softmax of one block, in place over logits (raw dots in, weights out), per row r:
+///   x[t]    = logit[t] * scale (* key_scale[t]); softcap > 0: x = softcap * tanh(x / softcap);
+///             (+ logit_bias[t]); t >= visible[r]: -infinity
+///   m'      = max(maximum[r], max over t of x[t]);  rescale[r] = exp(maximum[r] - m')
+///   w[t]    = exp(x[t] - m');  sum[r] = fma(sum[r], rescale[r], tree sum over t of w[t])
+///   logits[t] = w[t] (* value_scale[t]);  maximum[r] = m'
+/// An empty state is maximum = -infinity, sum = 0. A row that sees only holes is left as it was, with
+/// weights 0 and rescale 1. tanh(y) = 1 - 2 / (exp(2 y) + 1) on |y|, sign restored.
+void kv_softmax_fold(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
+                     const uint32_t *visible, float scale, float softcap,
+                     const kv_entry_vectors *vectors, float *maximum, float *sum, float *rescale);
+
+/// accumulator (rows x dim, packed), per row r and element c:
+///   a = accumulator * rescale[r]; then for t ascending: a = fma(weights[r][t], values[t][c], a)
+/// over t in 0 ..< n, or over the ascending `indices` when not null. Leaving out entries of weight
+/// 0 by an index list gives the same values.
+void kv_accumulate_f32(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                       size_t dim, const float *weights, size_t weights_stride, const float *values,
+                       size_t value_stride, size_t n, const uint32_t *indices, size_t index_count);
+void kv_accumulate_f16(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                       size_t dim, const float *weights, size_t weights_stride,
+                       const uint16_t *values, size_t value_stride, size_t n,
+                       const uint32_t *indices, size_t index_count);
+void kv_accumulate_bf16(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                        size_t dim, const float *weights, size_t weights_stride,
+                        const uint16_t *values, size_t value_stride, size_t n,
+                        const uint32_t *indices, size_t index_count);
+
+/// Folds state b into state a (both rows x dim): m = max(ma, mb), ea = exp(ma - m), eb = exp(mb - m),
+/// sum_a = fma(sum_a, ea, sum_b * eb), accumulator_a = fma(accumulator_a, ea, accumulator_b * eb).
+/// An empty state on either side leaves the other's bits.
+void kv_merge_states(kv_isa isa, float *maximum_a, float *sum_a, float *accumulator_a,
+                     const float *maximum_b, const float *sum_b, const float *accumulator_b,
+                     size_t rows, size_t dim);
+
+/// output[r][c] = accumulator[r][c] / sum[r]; a row with sum 0 (it saw nothing) gives zeros.
+void kv_finish_states(kv_isa isa, float *output, const float *accumulator, const float *sum,
+                      size_t rows, size_t dim);
+
+// ---------------------------------------------------------------------------------------------
+// quantize/: q8 and q4
+//
+// Codes are grouped under an f16 scale (and, asymmetric, an f16 zero):
+//   per token    `group` consecutive elements of one row (the last group of a row may be shorter)
+//   per channel  `group` consecutive tokens of one channel
+// with group 32, 64 or 128. b bits, element x, group extremes:
+//   symmetric    scale = f16 up(max|x| / q), code = clamp(rint(x / scale), -q, q), q = 2^(b-1) - 1;
+//                stored as code + 2^(b-1)
+//   asymmetric   zero = f16 down(min), scale = f16 up((max - zero) / q), code = rint((x - zero) / scale)
+//                clamped to 0 ... q, q = 2^b - 1
+// where x / scale is computed as x * (1 / scale), and scale 0 gives the code of 0. Callers refuse
+// |x| > 65504, so scales are finite.
+//
+// Entries lie in tiles of 16. Inside a tile the codes are interleaved four at a time, so that one
+// 32-bit lane holds four codes that an integer dot product consumes together (VNNI, AMX, NEON):
+//   keys    quad j = elements 4j ..< 4j+4 of a row;   lane = token:
+//           q8  byte (j * 16 + t) * 4 + c      = code of token t, element 4j + c
+//           q4  byte (v * 16 + t) * 4 + c      = element 8v + c (low nibble), 8v + 4 + c (high)
+//   values  quad j = tokens 4j ..< 4j+4 of the tile;  lane = element:
+//           q8  byte (j * dim + e) * 4 + c     = code of token 4j + c, element e
+//           q4  byte (v * dim + e) * 4 + c     = token 8v + c (low nibble), 8v + 4 + c (high)
+// Codes of elements or tokens that do not exist are 0 bytes. Per token, a tile's codes are followed
+// by its scales, f16 [groups][16 tokens], then, asymmetric, its zeros in the same shape. Per channel,
+// codes are followed by nothing: scales and zeros, f16 [n / group][dim], are planes of their own.
+
+/// How the rows of one store are quantized.
+typedef struct kv_quantizer {
+    uint32_t dim;      ///< elements per row, 1 ... 1024
+    uint32_t group;    ///< 32, 64 or 128
+    bool per_channel;  ///< groups along tokens instead of along the row
+    bool asymmetric;   ///< with a zero beside each scale
+    bool values;       ///< interleaved as values, not as keys
+} kv_quantizer;
+
+/// Bytes of one tile of 16 entries: its codes alone, and with what follows them (per token: scales
+/// and zeros). Per channel both are equal.
+size_t kv_code_bytes_q8(kv_quantizer quantizer);
+size_t kv_code_bytes_q4(kv_quantizer quantizer);
+size_t kv_tile_bytes_q8(kv_quantizer quantizer);
+size_t kv_tile_bytes_q4(kv_quantizer quantizer);
+
+/// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales` (and
+/// `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
+void kv_encode_q8(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                  size_t stride, size_t n, kv_quantizer quantizer);
+void kv_encode_q4(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                  size_t stride, size_t n, kv_quantizer quantizer);
+
+/// The inverse: rows (packed, n x dim), symmetric (code - 2^(b-1)) * scale, asymmetric
+/// fma(code, scale, zero). `first` is the index of tiles' entry 0 within its channel group (0 unless a
+/// group spans several calls); the scales that it uses start at row 0.
+void kv_decode_q8(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
+                  const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
+void kv_decode_q4(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
+                  const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
+
+/// A query in 16-bit fixed point: q[c] = rint(query[c] * (32512 / max|query|)), |q| <= 127 * 256, so
+/// that its high and low bytes are signed: q = 256 * high + low. Padded with zeros to padded_dim = dim
+/// rounded up to 8. A query with max|query| < 1e-30 gives zeros and step 0.
+/// Layout of a prepared row, kv_prepared_bytes(dim, group) long:
+///   float step (= max|query| / 32512); int32 sums[groups] of q over each `group` elements;
+///   int16 q[padded_dim]; int8 high[padded_dim]; int8 low[padded_dim]; zero bytes up to a multiple of 8
+size_t kv_prepared_bytes(size_t dim, size_t group);
+void kv_prepare_queries(kv_isa isa, void *prepared, const float *queries, size_t rows, size_t dim,
+                        size_t group);
+
+/// Scores n <= 64 entries from a tile boundary, all rows at once.
+/// Per token (`queries` are prepared rows of the quantizer's group; o = 2^(b-1) symmetric, else 0):
+///   f = 0; for each group g ascending: I = integer dot of q and stored codes over g, minus o * sums[g];
+///   f = fma(float(I), scale[t][g], f); asymmetric: f = fma(float(sums[g]), zero[t][g], f)
+///   logit = f * step
+/// Per channel (`queries` are packed f32 rows), for each run of entries under one row of scales: folded
+/// query q'[c] = query[c] * scale[c], prepared with group 128; for each 128 elements ascending
+///   f = f + float(I - o * sums[k]), from f = 0; symmetric: logit = f * step'
+///   asymmetric: logit = fma(f, step', tree sum of query with zero)
+void kv_score_q8(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
+                 const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
+                 size_t n, kv_quantizer quantizer);
+void kv_score_q4(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
+                 const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
+                 size_t n, kv_quantizer quantizer);
+
+/// Accumulates n <= 64 entries from a tile boundary, or those of the ascending `indices` (the weights of
+/// all others count as 0), in integers. First a = accumulator * rescale[r]. Then
+/// Per token, for each row r and group g of elements:
+///   u[t] = w[t] * scale[t][g]; top = max|u|; if top >= 1e-30: v[t] = rint(u[t] * (32512 / top)),
+///   I[c] = sum over t of v[t] * (stored code - o), a[c] = fma(float(I[c]), top / 32512, a[c])
+///   asymmetric, then: a[c] = a[c] + tree sum over t of w[t] with zero[t][g]
+/// Per channel, for each row r and run of entries under one row of scales ascending:
+///   top = max|w|; if top >= 1e-30: v[t] = rint(w[t] * (32512 / top)), I[c] likewise,
+///   a[c] = fma(float(I[c]), (top / 32512) * scale[c], a[c])
+///   asymmetric, then: a[c] = fma(tree sum over t of w[t] with 1, zero[c], a[c])
+/// The lanes of the tree sums are t mod 16, t counted from the block's start.
+void kv_accumulate_q8(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                      const float *weights, size_t weights_stride, const uint8_t *tiles,
+                      const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                      const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
+void kv_accumulate_q4(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                      const float *weights, size_t weights_stride, const uint8_t *tiles,
+                      const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                      const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
+
+// ---------------------------------------------------------------------------------------------
+// observe/: what the given queries say about the keys
+
+/// Reductions per key, each `keys` long and added to (maximum: raised), or null when not wanted.
+typedef struct kv_observation {
+    float *sum;          ///< sum of p
+    float *window_sum;   ///< sum of p over the rows >= window_start
+    float *sum_squares;  ///< fma(p, p, .)
+    float *entropy;      ///< sum of -p ln p, computed as fma(-p, x - log-sum-exp, .), 0 where p is 0
+    float *below;        ///< number of rows that see the key and have p < threshold / visible[r]
+    float *maximum;      ///< largest p
+} kv_observation;
+
+/// Turns a block of raw dots, `rows` x `keys`, into attention probabilities in place, row by row:
+///   x = logit * scale over the first visible[r] keys, p = exp(x - max x) * (1 / tree sum), p = 0 beyond
+/// and adds them to the observation, rows in ascending order.
+void kv_observe(kv_isa isa, kv_observation observation, float *logits, size_t stride, size_t rows,
+                size_t keys, const uint32_t *visible, float scale, size_t window_start,
+                float threshold);
+
+// ---------------------------------------------------------------------------------------------
+// crush/: KVCrush (arXiv 2503.00022, section 3)
+
+/// Signature bit of head h and token t: 1 if scores[h][t] > threshold[h], or if equal and t < tie_end[h].
+/// Tokens are taken `page` at a time (1: token signatures); signature t / page holds it at bit
+/// (t % page) * heads + h, bit b in byte b / 8 at 1 << b % 8. Each signature has `bytes` =
+/// ceil(page * heads / 8) bytes; unused bits are 0. The last page may be partial.
+void kv_pack_signatures(kv_isa isa, uint8_t *signatures, size_t bytes, const float *scores,
+                        size_t stride, size_t heads, size_t tokens, size_t page,
+                        const float *threshold, const uint32_t *tie_end);
+
+/// distances[i] = number of bits in which signature i differs from the anchor.
+void kv_hamming(kv_isa isa, uint32_t *distances, const uint8_t *signatures, size_t count,
+                size_t bytes, const uint8_t *anchor);
+
+/// order = the indices 0 ..< count sorted by (distance, index); counting sort with `counts`, scratch of
+/// largest + 2 elements, where no distance exceeds `largest`.
+void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances, size_t count,
+                         uint32_t largest, uint32_t *counts);
+
+// ---------------------------------------------------------------------------------------------
+// memory/: whole buffers
+
+/// CRC-32C (Castagnoli) of `count` bytes, continuing from `crc` (0 at the start).
+uint32_t kv_crc32c(kv_isa isa, uint32_t crc, const void *bytes, size_t count);
+
+/// Exclusive or of the buffer's 64-bit words (count bytes, the rest below 8 ignored): the cheapest
+/// use of every byte, to measure what memory can deliver.
+uint64_t kv_read_words(kv_isa isa, const void *bytes, size_t count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
