@@ -45,7 +45,7 @@ static inline f32x16 add(f32x16 a, f32x16 b) { return (f32x16){_mm256_add_ps(a.a
 static inline f32x16 sub(f32x16 a, f32x16 b) { return (f32x16){_mm256_sub_ps(a.a, b.a), _mm256_sub_ps(a.b, b.b)}; }
 static inline f32x16 mul(f32x16 a, f32x16 b) { return (f32x16){_mm256_mul_ps(a.a, b.a), _mm256_mul_ps(a.b, b.b)}; }
 static inline f32x16 divide(f32x16 a, f32x16 b) { return (f32x16){_mm256_div_ps(a.a, b.a), _mm256_div_ps(a.b, b.b)}; }
-static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) { return (f32x16){_mm256_fmadd_ps(a.a, b.a, c.a), _mm256_fmadd_ps(a.b, b.b, c.b)}; }
+static inline f32x16 fused(f32x16 a, f32x16 b, f32x16 c) { return (f32x16){_mm256_fmadd_ps(a.a, b.a, c.a), _mm256_fmadd_ps(a.b, b.b, c.b)}; }
 static inline f32x16 maximum(f32x16 a, f32x16 b) { return (f32x16){_mm256_max_ps(a.a, b.a), _mm256_max_ps(a.b, b.b)}; }
 static inline f32x16 minimum(f32x16 a, f32x16 b) { return (f32x16){_mm256_min_ps(a.a, b.a), _mm256_min_ps(a.b, b.b)}; }
 static inline f32x16 magnitude(f32x16 v) {
@@ -91,14 +91,14 @@ static inline __m256 scale_by_power(__m256 p, __m256 n, __m256 x) {
 static inline f32x16 exponential(f32x16 x) {
     const f32x16 capped = minimum(x, splat(KV_EXP_HIGHEST));
     const f32x16 n = nearest(mul(capped, splat(KV_LOG2_E)));
-    f32x16 r = fma(n, splat(-KV_LN2_HIGH), capped);
-    r = fma(n, splat(-KV_LN2_LOW), r);
+    f32x16 r = fused(n, splat(-KV_LN2_HIGH), capped);
+    r = fused(n, splat(-KV_LN2_LOW), r);
     f32x16 p = splat(KV_EXP_P0);
-    p = fma(p, r, splat(KV_EXP_P1));
-    p = fma(p, r, splat(KV_EXP_P2));
-    p = fma(p, r, splat(KV_EXP_P3));
-    p = fma(p, r, splat(KV_EXP_P4));
-    p = fma(p, r, splat(KV_EXP_P5));
-    p = add(fma(p, mul(r, r), r), splat(1));
+    p = fused(p, r, splat(KV_EXP_P1));
+    p = fused(p, r, splat(KV_EXP_P2));
+    p = fused(p, r, splat(KV_EXP_P3));
+    p = fused(p, r, splat(KV_EXP_P4));
+    p = fused(p, r, splat(KV_EXP_P5));
+    p = add(fused(p, mul(r, r), r), splat(1));
     return (f32x16){scale_by_power(p.a, n.a, x.a), scale_by_power(p.b, n.b, x.b)};
 }

@@ -24,7 +24,7 @@ static inline f32x16 add(f32x16 a, f32x16 b) { return _mm512_add_ps(a, b); }
 static inline f32x16 sub(f32x16 a, f32x16 b) { return _mm512_sub_ps(a, b); }
 static inline f32x16 mul(f32x16 a, f32x16 b) { return _mm512_mul_ps(a, b); }
 static inline f32x16 divide(f32x16 a, f32x16 b) { return _mm512_div_ps(a, b); }
-static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+static inline f32x16 fused(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
 static inline f32x16 maximum(f32x16 a, f32x16 b) { return _mm512_max_ps(a, b); }
 static inline f32x16 minimum(f32x16 a, f32x16 b) { return _mm512_min_ps(a, b); }
 static inline f32x16 magnitude(f32x16 a) { return _mm512_abs_ps(a); }
@@ -53,15 +53,15 @@ static inline f32x16 exponential(f32x16 x) {
     const __mmask16 normal = _mm512_cmp_ps_mask(x, splat(KV_EXP_LOWEST), _CMP_GE_OQ);
     x = minimum(x, splat(KV_EXP_HIGHEST));
     const f32x16 n = nearest(mul(x, splat(KV_LOG2_E)));
-    f32x16 r = fma(n, splat(-KV_LN2_HIGH), x);
-    r = fma(n, splat(-KV_LN2_LOW), r);
+    f32x16 r = fused(n, splat(-KV_LN2_HIGH), x);
+    r = fused(n, splat(-KV_LN2_LOW), r);
     f32x16 p = splat(KV_EXP_P0);
-    p = fma(p, r, splat(KV_EXP_P1));
-    p = fma(p, r, splat(KV_EXP_P2));
-    p = fma(p, r, splat(KV_EXP_P3));
-    p = fma(p, r, splat(KV_EXP_P4));
-    p = fma(p, r, splat(KV_EXP_P5));
-    p = add(fma(p, mul(r, r), r), splat(1));
+    p = fused(p, r, splat(KV_EXP_P1));
+    p = fused(p, r, splat(KV_EXP_P2));
+    p = fused(p, r, splat(KV_EXP_P3));
+    p = fused(p, r, splat(KV_EXP_P4));
+    p = fused(p, r, splat(KV_EXP_P5));
+    p = add(fused(p, mul(r, r), r), splat(1));
     const __m512i shifted = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23);
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
 }

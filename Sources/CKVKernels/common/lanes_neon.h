@@ -57,7 +57,7 @@ KV_LANES2(maximum, max_x86)
 KV_LANES2(minimum, min_x86)
 KV_LANES1(magnitude, vabsq_f32)
 KV_LANES1(nearest, vrndnq_f32)
-static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
+static inline f32x16 fused(f32x16 a, f32x16 b, f32x16 c) {
     f32x16 r;
     for (int i = 0; i < 4; i++) r.v[i] = vfmaq_f32(c.v[i], a.v[i], b.v[i]);
     return r;
@@ -99,15 +99,15 @@ static inline float largest(f32x16 x) {
 static inline f32x16 exponential(f32x16 x) {
     const f32x16 capped = minimum(x, splat(KV_EXP_HIGHEST));
     const f32x16 n = nearest(mul(capped, splat(KV_LOG2_E)));
-    f32x16 r = fma(n, splat(-KV_LN2_HIGH), capped);
-    r = fma(n, splat(-KV_LN2_LOW), r);
+    f32x16 r = fused(n, splat(-KV_LN2_HIGH), capped);
+    r = fused(n, splat(-KV_LN2_LOW), r);
     f32x16 p = splat(KV_EXP_P0);
-    p = fma(p, r, splat(KV_EXP_P1));
-    p = fma(p, r, splat(KV_EXP_P2));
-    p = fma(p, r, splat(KV_EXP_P3));
-    p = fma(p, r, splat(KV_EXP_P4));
-    p = fma(p, r, splat(KV_EXP_P5));
-    p = add(fma(p, mul(r, r), r), splat(1));
+    p = fused(p, r, splat(KV_EXP_P1));
+    p = fused(p, r, splat(KV_EXP_P2));
+    p = fused(p, r, splat(KV_EXP_P3));
+    p = fused(p, r, splat(KV_EXP_P4));
+    p = fused(p, r, splat(KV_EXP_P5));
+    p = add(fused(p, mul(r, r), r), splat(1));
     for (int i = 0; i < 4; i++) {
         const int32x4_t shifted = vshlq_n_s32(vcvtnq_s32_f32(n.v[i]), 23);
         const uint32x4_t scaled = vreinterpretq_u32_s32(vaddq_s32(vreinterpretq_s32_f32(p.v[i]), shifted));
