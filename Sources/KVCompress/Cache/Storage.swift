@@ -1,0 +1,117 @@
+import Synchronization
+
+/// Where the library's memory comes from: it counts what is held and remembers the peak.
+///
+/// Mapped files are not counted. One allocator may serve several caches and threads.
+public final class Allocator: Sendable {
+    private let held = Atomic<Int>(0)
+    private let highest = Atomic<Int>(0)
+
+    /// Creates an allocator that holds nothing.
+    public init() {}
+
+    /// Bytes held now by storage that came from here.
+    public var heldBytes: Int { held.load(ordering: .relaxed) }
+
+    /// The most that `heldBytes` has ever been, or been since `resetPeak()`.
+    public var peakBytes: Int { highest.load(ordering: .relaxed) }
+
+    /// Starts a new measurement of the peak from what is held now.
+    public func resetPeak() { highest.store(heldBytes, ordering: .relaxed) }
+
+    /// Zeroed memory of `byteCount` bytes, aligned to 64.
+    public func allocate(_ byteCount: Int) -> Storage {
+        let now = held.add(byteCount, ordering: .relaxed).newValue
+        highest.max(now, ordering: .relaxed)
+        let base = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+        return Storage(base: base, byteCount: byteCount, owner: .allocator(self))
+    }
+
+    /// Zeroed scratch for `count` values.
+    func buffer<Element: BitwiseCopyable>(_ type: Element.Type, _ count: Int) -> Buffer<Element> {
+        Buffer(storage: allocate(count * MemoryLayout<Element>.stride), count: count)
+    }
+
+    fileprivate func release(_ byteCount: Int) { held.subtract(byteCount, ordering: .relaxed) }
+}
+
+/// A run of bytes and what keeps it alive: an allocator's memory or somebody else's, a mapped file.
+///
+/// Written once by whoever makes it, then only read, which is what makes it safe to share.
+public final class Storage: @unchecked Sendable {
+    fileprivate enum Owner {
+        case allocator(Allocator)
+        case other(AnyObject)
+    }
+
+    let base: UnsafeMutableRawPointer
+    /// The length in bytes.
+    public let byteCount: Int
+    private let owner: Owner
+
+    fileprivate init(base: UnsafeMutableRawPointer, byteCount: Int, owner: Owner) {
+        self.base = base
+        self.byteCount = byteCount
+        self.owner = owner
+    }
+
+    /// Wraps bytes that `owner` keeps alive and nobody changes.
+    public init(unsafeBytes: UnsafeRawBufferPointer, keptBy owner: AnyObject) {
+        // An empty buffer has no address; any non-null one serves, as nothing is read.
+        base = UnsafeMutableRawPointer(mutating: unsafeBytes.baseAddress)
+            ?? UnsafeMutableRawPointer(bitPattern: 64)!
+        byteCount = unsafeBytes.count
+        self.owner = .other(owner)
+    }
+
+    /// A copy of an array's bytes.
+    public convenience init<Element: BitwiseCopyable>(
+        copying elements: [Element], allocator: Allocator = Allocator()
+    ) {
+        let byteCount = elements.count * MemoryLayout<Element>.stride
+        let fresh = allocator.allocate(byteCount)
+        elements.withUnsafeBytes { fresh.base.copyMemory(from: $0.baseAddress ?? fresh.base, byteCount: byteCount) }
+        self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
+    }
+
+    deinit {
+        if case .allocator(let allocator) = owner {
+            base.deallocate()
+            allocator.release(byteCount)
+        }
+    }
+
+    /// The bytes, valid while this object lives.
+    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+}
+
+/// Typed scratch or a stored vector: `count` values at the start of a storage.
+final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
+    let storage: Storage
+    let count: Int
+
+    init(storage: Storage, count: Int) {
+        precondition(count * MemoryLayout<Element>.stride <= storage.byteCount)
+        self.storage = storage
+        self.count = count
+    }
+
+    /// Valid while this object lives: keep it alive with `withExtendedLifetime` around the use.
+    var pointer: UnsafeMutablePointer<Element> {
+        storage.base.assumingMemoryBound(to: Element.self)
+    }
+
+    subscript(index: Int) -> Element {
+        get {
+            precondition(index >= 0 && index < count)
+            return pointer[index]
+        }
+        set {
+            precondition(index >= 0 && index < count)
+            pointer[index] = newValue
+        }
+    }
+
+    var array: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+}

@@ -1,0 +1,53 @@
+/// How the rows of keys or of values are written.
+public struct CodecConfiguration: Hashable, Sendable, Codable {
+    /// The numbers' format.
+    public enum Format: String, Hashable, Sendable, Codable, CaseIterable {
+        case f32, f16, bf16, q8, q4
+
+        /// Whether codes under shared scales are stored, not numbers.
+        public var isQuantized: Bool { self == .q8 || self == .q4 }
+    }
+
+    /// What shares a scale.
+    public enum Axis: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Neighbouring elements of one token's row.
+        case token = "per-token"
+        /// Neighbouring tokens of one channel (KIVI's keys).
+        case channel = "per-channel"
+    }
+
+    /// The numbers' format.
+    public var format: Format
+    /// Codes under one scale: 32, 64 or 128. A row's last group may be shorter.
+    public var group: Int = 32
+    /// What shares a scale.
+    public var axis: Axis = .token
+    /// Codes around a stored minimum instead of around 0.
+    public var asymmetric: Bool = false
+    /// Rows are Hadamard-rotated before they are written, queries and outputs accordingly.
+    public var rotated: Bool = false
+
+    /// A codec of a format with its default parameters.
+    public init(_ format: Format) { self.format = format }
+}
+
+/// The encode stage of a plan: formats of keys and values, and what stays in full precision.
+public struct EncodeConfiguration: Hashable, Sendable, Codable {
+    /// How keys are written.
+    public var keys: CodecConfiguration
+    /// How values are written.
+    public var values: CodecConfiguration
+    /// The newest entries of every head that stay in f16.
+    public var window: Int = 0
+    /// The first and the last layers, this many at each end, that stay in f16.
+    public var protect: Int = 0
+
+    /// The stage of a plan that names none: everything in f16.
+    public static let plain = EncodeConfiguration(keys: CodecConfiguration(.f16), values: CodecConfiguration(.f16))
+
+    /// Creates a stage from its two codecs.
+    public init(keys: CodecConfiguration, values: CodecConfiguration) {
+        self.keys = keys
+        self.values = values
+    }
+}

@@ -1,0 +1,77 @@
+internal import CKVKernels
+
+extension Kernels {
+    /// Converts rows of any plain format to packed f32.
+    func convert(_ source: Rows, rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= source.count)
+        let packed = source.stride == source.dim
+        // Packed rows are one run of numbers.
+        let runs = packed ? min(rows.count, 1) : rows.count
+        let length = packed ? rows.count * source.dim : source.dim
+        for run in 0..<runs {
+            let from = source.base + (rows.lowerBound + run) * source.stride * source.format.byteCount
+            let to = destination + run * source.dim
+            switch source.format {
+            case .f32: to.update(from: from.assumingMemoryBound(to: Float.self), count: length)
+            case .f16: kv_convert_f16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
+            case .bf16: kv_convert_bf16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
+            }
+        }
+    }
+
+    /// Converts packed f32 to a plain format.
+    func convert(
+        _ source: UnsafePointer<Float>, count: Int, to format: ElementFormat,
+        at destination: UnsafeMutableRawPointer
+    ) {
+        switch format {
+        case .f32: destination.copyMemory(from: source, byteCount: count * 4)
+        case .f16: kv_convert_f32_f16(isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
+        case .bf16: kv_convert_f32_bf16(isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
+        }
+    }
+
+    /// Packs the rows of an index list, bytes as they are.
+    func gather(_ source: Rows, _ indices: [UInt32], to destination: UnsafeMutableRawPointer) {
+        precondition(indices.allSatisfy { $0 < source.count })
+        kv_gather_rows(
+            isa, destination, source.base, source.stride * source.format.byteCount, indices,
+            indices.count, source.dim * source.format.byteCount)
+    }
+
+    /// The first element that is not finite or larger than `limit` in magnitude.
+    func firstBeyond(_ rows: Rows, limit: Float) -> (row: Int, value: Float)? {
+        let chunk = max(1, 16384 / rows.dim)
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) { scratch in
+            var start = 0
+            while start < rows.count {
+                let range = start..<min(start + chunk, rows.count)
+                convert(rows, rows: range, to: scratch.baseAddress!)
+                let found = kv_find_beyond(isa, scratch.baseAddress!, range.count * rows.dim, limit)
+                if found < range.count * rows.dim { return (start + found / rows.dim, scratch[found]) }
+                start = range.upperBound
+            }
+            return nil
+        }
+    }
+
+    /// L2 norms of packed f32 rows.
+    func norms(_ rows: UnsafePointer<Float>, count: Int, dim: Int, to norms: UnsafeMutablePointer<Float>) {
+        kv_norm_rows(isa, norms, rows, dim, count, dim)
+    }
+
+    /// The Hadamard rotation of packed f32 rows, in place; its own inverse.
+    func hadamard(_ rows: UnsafeMutablePointer<Float>, count: Int, dim: Int) {
+        kv_hadamard(isa, rows, dim, count, dim)
+    }
+
+    /// CRC-32C of bytes, continuing from `crc`.
+    func crc32c(_ crc: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
+        kv_crc32c(isa, crc, bytes.baseAddress, bytes.count)
+    }
+}
+
+/// CRC-32C (Castagnoli) of bytes, continuing from `crc` (0 at the start): the checksum of `.kvc` files.
+public func crc32c(_ bytes: UnsafeRawBufferPointer, continuing crc: UInt32 = 0) -> UInt32 {
+    Kernels.best.crc32c(crc, bytes)
+}
