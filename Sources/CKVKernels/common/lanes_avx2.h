@@ -102,3 +102,9 @@ static inline f32x16 exponential(f32x16 x) {
     p = add(fused(p, mul(r, r), r), splat(1));
     return (f32x16){scale_by_power(p.a, n.a, x.a), scale_by_power(p.b, n.b, x.b)};
 }
+
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0xb1), _mm256_permute_ps(v.b, 0xb1)}; }
+static inline f32x16 swap_2(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0x4e), _mm256_permute_ps(v.b, 0x4e)}; }
+static inline f32x16 swap_4(f32x16 v) { return (f32x16){_mm256_permute2f128_ps(v.a, v.a, 1), _mm256_permute2f128_ps(v.b, v.b, 1)}; }
+static inline f32x16 swap_8(f32x16 v) { return (f32x16){v.b, v.a}; }

@@ -65,3 +65,9 @@ static inline f32x16 exponential(f32x16 x) {
     const __m512i shifted = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23);
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
 }
+
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return _mm512_permute_ps(v, 0xb1); }
+static inline f32x16 swap_2(f32x16 v) { return _mm512_permute_ps(v, 0x4e); }
+static inline f32x16 swap_4(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0xb1); }
+static inline f32x16 swap_8(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0x4e); }
