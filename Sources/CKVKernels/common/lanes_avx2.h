@@ -147,3 +147,8 @@ static inline void copy_64_bytes(void *to, const void *from) {
 static inline void store_tree_sums(float *p, const f32x16 *v) { for (int i = 0; i < 4; i++) p[i] = tree_sum(v[i]); }
 /// A hint; it never faults, so that it may point beyond the rows.
 static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0xb1), _mm256_permute_ps(v.b, 0xb1)}; }
+static inline f32x16 swap_2(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0x4e), _mm256_permute_ps(v.b, 0x4e)}; }
+static inline f32x16 swap_4(f32x16 v) { return (f32x16){_mm256_permute2f128_ps(v.a, v.a, 1), _mm256_permute2f128_ps(v.b, v.b, 1)}; }
+static inline f32x16 swap_8(f32x16 v) { return (f32x16){v.b, v.a}; }

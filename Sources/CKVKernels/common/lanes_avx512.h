@@ -90,3 +90,8 @@ static inline void store_tree_sums(float *p, const f32x16 *v) {
 }
 /// A hint; it never faults, so that it may point beyond the rows.
 static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return _mm512_permute_ps(v, 0xb1); }
+static inline f32x16 swap_2(f32x16 v) { return _mm512_permute_ps(v, 0x4e); }
+static inline f32x16 swap_4(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0xb1); }
+static inline f32x16 swap_8(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0x4e); }

@@ -149,3 +149,9 @@ static inline void copy_64_bytes(void *to, const void *from) {
 static inline void store_tree_sums(float *p, const f32x16 *v) { for (int i = 0; i < 4; i++) p[i] = tree_sum(v[i]); }
 /// A hint; it never faults, so that it may point beyond the rows.
 static inline void prefetch(const void *p) { __builtin_prefetch(p); }
+/// swap_d: lane i receives lane i ^ d.
+static inline float32x4_t swap_halves(float32x4_t v) { return vextq_f32(v, v, 2); }
+KV_LANES1(swap_1, vrev64q_f32)
+KV_LANES1(swap_2, swap_halves)
+static inline f32x16 swap_4(f32x16 x) { return (f32x16){{x.v[1], x.v[0], x.v[3], x.v[2]}}; }
+static inline f32x16 swap_8(f32x16 x) { return (f32x16){{x.v[2], x.v[3], x.v[0], x.v[1]}}; }
