@@ -60,6 +60,13 @@ public struct Rows: Sendable {
 
     var base: UnsafeRawPointer { UnsafeRawPointer(storage.base) + byteOffset }
 
+    /// The stored bytes of one row, valid while these rows live.
+    public func bytes(row: Int) -> UnsafeRawBufferPointer {
+        precondition(row >= 0 && row < count)
+        return UnsafeRawBufferPointer(
+            start: base + row * stride * format.byteCount, count: dim * format.byteCount)
+    }
+
     /// All rows as f32, packed, row after row.
     public func floats() -> [Float] {
         [Float](unsafeUninitializedCapacity: count * dim) { buffer, initialized in
