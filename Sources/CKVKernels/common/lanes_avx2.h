@@ -24,17 +24,24 @@ static inline void store_first(float *p, f32x16 v, size_t n) {
 static inline f32x16 load_f16(const uint16_t *p) {
     return (f32x16){_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)), _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 8)))};
 }
-static inline f32x16 load_f16_first(const uint16_t *p, size_t n) {
-    uint16_t padded[16] = {0};
-    memcpy(padded, p, n * sizeof *p);
-    return load_f16(padded);
+/// The first n < 16 halves, the others 0: whole words under a mask, then an odd half beside them.
+static inline __m256i load_halves_first(const uint16_t *p, size_t n) {
+    const __m256i words = _mm256_maskload_epi32((const int *)p, lane_mask(n / 2, 0));
+    if (n % 2 == 0) return words;
+    const __m256i last = _mm256_andnot_si256(lane_mask(n / 2, 0), lane_mask(n / 2 + 1, 0));
+    return _mm256_or_si256(words, _mm256_and_si256(last, _mm256_set1_epi32(p[n - 1])));
 }
-static inline __m256 widen_bf16(const uint16_t *p) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16)); }
-static inline f32x16 load_bf16(const uint16_t *p) { return (f32x16){widen_bf16(p), widen_bf16(p + 8)}; }
+static inline f32x16 load_f16_first(const uint16_t *p, size_t n) {
+    const __m256i halves = load_halves_first(p, n);
+    return (f32x16){_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1))};
+}
+static inline __m256 widen_bf16(__m128i v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(v), 16)); }
+static inline f32x16 load_bf16(const uint16_t *p) {
+    return (f32x16){widen_bf16(_mm_loadu_si128((const __m128i *)p)), widen_bf16(_mm_loadu_si128((const __m128i *)(p + 8)))};
+}
 static inline f32x16 load_bf16_first(const uint16_t *p, size_t n) {
-    uint16_t padded[16] = {0};
-    memcpy(padded, p, n * sizeof *p);
-    return load_bf16(padded);
+    const __m256i halves = load_halves_first(p, n);
+    return (f32x16){widen_bf16(_mm256_castsi256_si128(halves)), widen_bf16(_mm256_extracti128_si256(halves, 1))};
 }
 static inline void store_f16(uint16_t *p, f32x16 v) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(v.a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
@@ -102,3 +109,46 @@ static inline f32x16 exponential(f32x16 x) {
     p = add(fused(p, mul(r, r), r), splat(1));
     return (f32x16){scale_by_power(p.a, n.a, x.a), scale_by_power(p.b, n.b, x.b)};
 }
+
+/// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
+static inline f32x16 load_factor_first(const float *p, size_t n) {
+    const __m256i sign = _mm256_set1_epi32((int)0x80000000);
+    const f32x16 v = load_first(p, n);
+    return (f32x16){_mm256_or_ps(v.a, _mm256_castsi256_ps(_mm256_andnot_si256(lane_mask(n, 0), sign))),
+                    _mm256_or_ps(v.b, _mm256_castsi256_ps(_mm256_andnot_si256(lane_mask(n, 8), sign)))};
+}
+static inline __m256i round_bf16(__m256 v) {
+    const __m256i bits = _mm256_castps_si256(v), high = _mm256_srli_epi32(bits, 16);
+    const __m256i half = _mm256_add_epi32(_mm256_set1_epi32(0x7fff), _mm256_and_si256(high, _mm256_set1_epi32(1)));
+    const __m256i nearest_even = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+    const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+    return _mm256_blendv_epi8(nearest_even, quiet, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
+}
+static inline void store_bf16(uint16_t *p, f32x16 v) {
+    const __m256i halves = _mm256_packus_epi32(round_bf16(v.a), round_bf16(v.b)); // interleaved by 128 bits
+    _mm256_storeu_si256((__m256i *)p, _mm256_permute4x64_epi64(halves, 0xd8));
+}
+static inline void store_f16_first(uint16_t *p, f32x16 v, size_t n) {
+    uint16_t all[16];
+    store_f16(all, v);
+    memcpy(p, all, n * sizeof *p);
+}
+static inline void store_bf16_first(uint16_t *p, f32x16 v, size_t n) {
+    uint16_t all[16];
+    store_bf16(all, v);
+    memcpy(p, all, n * sizeof *p);
+}
+static inline void copy_64_bytes(void *to, const void *from) {
+    const __m256i low = _mm256_loadu_si256((const __m256i *)from), high = _mm256_loadu_si256((const __m256i *)from + 1);
+    _mm256_storeu_si256((__m256i *)to, low);
+    _mm256_storeu_si256((__m256i *)to + 1, high);
+}
+/// The tree sums of four vectors.
+static inline void store_tree_sums(float *p, const f32x16 *v) { for (int i = 0; i < 4; i++) p[i] = tree_sum(v[i]); }
+/// A hint; it never faults, so that it may point beyond the rows.
+static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0xb1), _mm256_permute_ps(v.b, 0xb1)}; }
+static inline f32x16 swap_2(f32x16 v) { return (f32x16){_mm256_permute_ps(v.a, 0x4e), _mm256_permute_ps(v.b, 0x4e)}; }
+static inline f32x16 swap_4(f32x16 v) { return (f32x16){_mm256_permute2f128_ps(v.a, v.a, 1), _mm256_permute2f128_ps(v.b, v.b, 1)}; }
+static inline f32x16 swap_8(f32x16 v) { return (f32x16){v.b, v.a}; }

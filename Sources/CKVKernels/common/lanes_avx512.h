@@ -65,3 +65,33 @@ static inline f32x16 exponential(f32x16 x) {
     const __m512i shifted = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23);
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
 }
+
+/// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
+static inline f32x16 load_factor_first(const float *p, size_t n) { return _mm512_mask_loadu_ps(splat(-0.0f), lane_mask(n), p); }
+static inline __m256i round_bf16(f32x16 v) {
+    const __m512i bits = _mm512_castps_si512(v), high = _mm512_srli_epi32(bits, 16);
+    const __m512i half = _mm512_add_epi32(_mm512_set1_epi32(0x7fff), _mm512_and_si512(high, _mm512_set1_epi32(1)));
+    const __m512i nearest_even = _mm512_srli_epi32(_mm512_add_epi32(bits, half), 16);
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_mask_or_epi32(nearest_even, nan, high, _mm512_set1_epi32(0x40)));
+}
+static inline void store_bf16(uint16_t *p, f32x16 v) { _mm256_storeu_si256((__m256i *)p, round_bf16(v)); }
+static inline void store_f16_first(uint16_t *p, f32x16 v, size_t n) { _mm256_mask_storeu_epi16(p, lane_mask(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+static inline void store_bf16_first(uint16_t *p, f32x16 v, size_t n) { _mm256_mask_storeu_epi16(p, lane_mask(n), round_bf16(v)); }
+static inline void copy_64_bytes(void *to, const void *from) { _mm512_storeu_si512(to, _mm512_loadu_si512(from)); }
+/// The tree sums of four vectors, which share each step of the tree: quarters are 128-bit parts.
+static inline void store_tree_sums(float *p, const f32x16 *v) {
+    const f32x16 t8_01 = add(_mm512_shuffle_f32x4(v[0], v[1], 0x44), _mm512_shuffle_f32x4(v[0], v[1], 0xee));
+    const f32x16 t8_23 = add(_mm512_shuffle_f32x4(v[2], v[3], 0x44), _mm512_shuffle_f32x4(v[2], v[3], 0xee));
+    const f32x16 t4 = add(_mm512_shuffle_f32x4(t8_01, t8_23, 0x88), _mm512_shuffle_f32x4(t8_01, t8_23, 0xdd)); // a quarter each
+    const f32x16 t2 = add(t4, _mm512_permute_ps(t4, 0x4e));
+    const f32x16 t1 = add(t2, _mm512_permute_ps(t2, 0xb1));
+    _mm_storeu_ps(p, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, t1)));
+}
+/// A hint; it never faults, so that it may point beyond the rows.
+static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
+/// swap_d: lane i receives lane i ^ d.
+static inline f32x16 swap_1(f32x16 v) { return _mm512_permute_ps(v, 0xb1); }
+static inline f32x16 swap_2(f32x16 v) { return _mm512_permute_ps(v, 0x4e); }
+static inline f32x16 swap_4(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0xb1); }
+static inline f32x16 swap_8(f32x16 v) { return _mm512_shuffle_f32x4(v, v, 0x4e); }

@@ -115,3 +115,43 @@ static inline f32x16 exponential(f32x16 x) {
     }
     return p;
 }
+
+/// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
+static inline f32x16 load_factor_first(const float *p, size_t n) {
+    float padded[16];
+    store(padded, splat(-0.0f));
+    memcpy(padded, p, n * sizeof *p);
+    return load(padded);
+}
+static inline uint16x4_t round_bf16(float32x4_t v) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(v), high = vshrq_n_u32(bits, 16);
+    const uint32x4_t half = vaddq_u32(vdupq_n_u32(0x7fff), vandq_u32(high, vdupq_n_u32(1)));
+    const uint32x4_t nearest_even = vshrq_n_u32(vaddq_u32(bits, half), 16);
+    const uint32x4_t quiet = vorrq_u32(high, vdupq_n_u32(0x40));
+    return vmovn_u32(vbslq_u32(vceqq_f32(v, v), nearest_even, quiet));
+}
+static inline void store_bf16(uint16_t *p, f32x16 x) { for (int i = 0; i < 4; i++) vst1_u16(p + 4 * i, round_bf16(x.v[i])); }
+static inline void store_f16_first(uint16_t *p, f32x16 x, size_t n) {
+    uint16_t all[16];
+    store_f16(all, x);
+    memcpy(p, all, n * sizeof *p);
+}
+static inline void store_bf16_first(uint16_t *p, f32x16 x, size_t n) {
+    uint16_t all[16];
+    store_bf16(all, x);
+    memcpy(p, all, n * sizeof *p);
+}
+static inline void copy_64_bytes(void *to, const void *from) {
+    const uint8x16_t part[4] = {vld1q_u8(from), vld1q_u8((const uint8_t *)from + 16), vld1q_u8((const uint8_t *)from + 32), vld1q_u8((const uint8_t *)from + 48)};
+    for (int i = 0; i < 4; i++) vst1q_u8((uint8_t *)to + 16 * i, part[i]);
+}
+/// The tree sums of four vectors.
+static inline void store_tree_sums(float *p, const f32x16 *v) { for (int i = 0; i < 4; i++) p[i] = tree_sum(v[i]); }
+/// A hint; it never faults, so that it may point beyond the rows.
+static inline void prefetch(const void *p) { __builtin_prefetch(p); }
+/// swap_d: lane i receives lane i ^ d.
+static inline float32x4_t swap_halves(float32x4_t v) { return vextq_f32(v, v, 2); }
+KV_LANES1(swap_1, vrev64q_f32)
+KV_LANES1(swap_2, swap_halves)
+static inline f32x16 swap_4(f32x16 x) { return (f32x16){{x.v[1], x.v[0], x.v[3], x.v[2]}}; }
+static inline f32x16 swap_8(f32x16 x) { return (f32x16){{x.v[2], x.v[3], x.v[0], x.v[1]}}; }

@@ -71,7 +71,10 @@ public final class Storage: @unchecked Sendable {
     ) {
         let byteCount = elements.count * MemoryLayout<Element>.stride
         let fresh = allocator.allocate(byteCount)
-        elements.withUnsafeBytes { fresh.base.copyMemory(from: $0.baseAddress ?? fresh.base, byteCount: byteCount) }
+        elements.withUnsafeBytes { source in
+            guard let start = source.baseAddress else { return }
+            fresh.base.copyMemory(from: start, byteCount: byteCount)
+        }
         self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
     }
 

@@ -1,0 +1,116 @@
+// Weighted sums of plain values. A tile of query rows x chunks of 16 elements stays in registers
+// over a block of entries; the file that includes this says how many chunks the registers hold. The
+// first pass over a block brings it into the caches, where the passes for other chunks and rows
+// find it.
+#pragma once
+#include "attention/plain_rows.h"
+
+typedef struct {
+    const uint32_t *indices; ///< null: all entries in order
+    size_t count;
+} entry_list;
+
+KV_INLINE size_t entry(entry_list list, size_t i) { return list.indices ? list.indices[i] : i; }
+
+// The same place of the row that comes a block later: every pass over a block fetches its share of
+// the next one. Beyond the list's end the next rows are a guess that costs nothing.
+KV_INLINE void prefetch_next(plain_rows values, entry_list list, size_t i, size_t c) {
+    const size_t next = i + row_block;
+    if (!list.indices)
+        prefetch(element_at(values, next, c));
+    else if (next < list.count)
+        prefetch(element_at(values, list.indices[next], c));
+}
+
+KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, const float *weights,
+                               size_t weights_stride, plain_rows values, entry_list list,
+                               size_t from, size_t to, size_t c, int chunks, size_t width) {
+    f32x16 sums[row_tile * chunk_tile];
+#pragma unroll
+    for (int r = 0; r < query_rows; r++)
+#pragma unroll
+        for (int k = 0; k < chunks; k++) {
+            const float *a = accumulator + (size_t)r * dim + c + 16 * k;
+            sums[r * chunks + k] = width == 16 ? load(a) : load_first(a, width);
+        }
+    for (size_t i = from; i < to; i++) {
+        const size_t t = entry(list, i);
+        f32x16 value[chunk_tile];
+#pragma unroll
+        for (int k = 0; k < chunks; k++) {
+            prefetch_next(values, list, i, c + 16 * (size_t)k);
+            value[k] = load_elements(values, t, c + 16 * (size_t)k, width);
+        }
+#pragma unroll
+        for (int r = 0; r < query_rows; r++) {
+            const f32x16 weight = splat(weights[(size_t)r * weights_stride + t]);
+#pragma unroll
+            for (int k = 0; k < chunks; k++)
+                sums[r * chunks + k] = fused(weight, value[k], sums[r * chunks + k]);
+        }
+    }
+#pragma unroll
+    for (int r = 0; r < query_rows; r++)
+#pragma unroll
+        for (int k = 0; k < chunks; k++) {
+            float *a = accumulator + (size_t)r * dim + c + 16 * k;
+            if (width == 16)
+                store(a, sums[r * chunks + k]);
+            else
+                store_first(a, sums[r * chunks + k], width);
+        }
+}
+
+KV_INLINE void accumulate_block(float *accumulator, size_t dim, int query_rows,
+                                const float *weights, size_t weights_stride, plain_rows values,
+                                entry_list list, size_t from, size_t to) {
+    const int chunks = tile_sums / query_rows < chunk_tile ? tile_sums / query_rows : chunk_tile;
+    size_t c = 0;
+    for (; c + 16 * (size_t)chunks <= dim; c += 16 * (size_t)chunks)
+        accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
+                        to, c, chunks, 16);
+    for (; chunks > 1 && c + 16 <= dim; c += 16)
+        accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
+                        to, c, 1, 16);
+    if (c < dim)
+        accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
+                        to, c, 1, dim - c);
+}
+
+KV_INLINE void rescale_rows(float *accumulator, const float *rescale, size_t rows, size_t dim) {
+    for (size_t r = 0; r < rows; r++) {
+        float *a = accumulator + r * dim;
+        size_t c = 0;
+        for (; c + 16 <= dim; c += 16) store(a + c, mul(load(a + c), splat(rescale[r])));
+        if (c < dim) {
+            const f32x16 rest = load_first(a + c, dim - c);
+            store_first(a + c, mul(rest, splat(rescale[r])), dim - c);
+        }
+    }
+}
+
+KV_INLINE void accumulate(float *accumulator, const float *rescale, size_t rows, size_t dim,
+                          const float *weights, size_t weights_stride, plain_rows values,
+                          entry_list list) {
+    rescale_rows(accumulator, rescale, rows, dim);
+    for (size_t from = 0; from < list.count; from += row_block) {
+        const size_t to = list.count - from < row_block ? list.count : from + row_block;
+        for (size_t r = 0; r < rows; r += row_tile) {
+            float *a = accumulator + r * dim;
+            const float *w = weights + r * weights_stride;
+            switch (rows - r) {
+            case 1:
+                accumulate_block(a, dim, 1, w, weights_stride, values, list, from, to);
+                break;
+            case 2:
+                accumulate_block(a, dim, 2, w, weights_stride, values, list, from, to);
+                break;
+            case 3:
+                accumulate_block(a, dim, 3, w, weights_stride, values, list, from, to);
+                break;
+            default:
+                accumulate_block(a, dim, row_tile, w, weights_stride, values, list, from, to);
+            }
+        }
+    }
+}

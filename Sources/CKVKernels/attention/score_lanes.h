@@ -1,0 +1,78 @@
+// Logits of plain keys. A tile of query rows meets a tile of keys in registers, one f32x16 per
+// pair; the file that includes this says how many keys the registers hold. Keys are read from
+// memory once for up to `row_tile` query rows; further query rows find their block in the caches.
+#pragma once
+#include "attention/plain_rows.h"
+
+enum { keys_ahead = 32 };
+
+// One chunk of up to 16 elements. Beyond the row's end queries are -0 and keys +0, whose product
+// leaves a lane's bits, the sign of a zero too.
+KV_INLINE void score_chunk(f32x16 *sums, const float *queries, size_t dim, int query_rows,
+                           plain_rows keys, size_t t, int key_rows, size_t c, size_t width) {
+    f32x16 key[key_tile];
+#pragma unroll
+    for (int k = 0; k < key_rows; k++) {
+        prefetch(element_at(keys, t + (size_t)k + keys_ahead, c));
+        key[k] = load_elements(keys, t + (size_t)k, c, width);
+    }
+#pragma unroll
+    for (int r = 0; r < query_rows; r++) {
+        const float *q = queries + (size_t)r * dim + c;
+        const f32x16 query = width == 16 ? load(q) : load_factor_first(q, width);
+#pragma unroll
+        for (int k = 0; k < key_rows; k++)
+            sums[r * key_rows + k] = fused(query, key[k], sums[r * key_rows + k]);
+    }
+}
+
+KV_INLINE void score_tile(float *logits, size_t logits_stride, const float *queries, size_t dim,
+                          int query_rows, plain_rows keys, size_t t, int key_rows) {
+    f32x16 sums[row_tile * key_tile];
+#pragma unroll
+    for (int i = 0; i < query_rows * key_rows; i++) sums[i] = splat(0);
+    size_t c = 0;
+    for (; c + 16 <= dim; c += 16)
+        score_chunk(sums, queries, dim, query_rows, keys, t, key_rows, c, 16);
+    if (c < dim) score_chunk(sums, queries, dim, query_rows, keys, t, key_rows, c, dim - c);
+#pragma unroll
+    for (int r = 0; r < query_rows; r++) {
+        float *logit = logits + (size_t)r * logits_stride + t;
+        if (key_rows == 4)
+            store_tree_sums(logit, sums + r * 4);
+        else
+            for (int k = 0; k < key_rows; k++) logit[k] = tree_sum(sums[r * key_rows + k]);
+    }
+}
+
+KV_INLINE void score_keys(float *logits, size_t logits_stride, const float *queries, size_t dim,
+                          int query_rows, plain_rows keys, size_t from, size_t to) {
+    size_t t = from;
+    for (; t + key_tile <= to; t += key_tile)
+        score_tile(logits, logits_stride, queries, dim, query_rows, keys, t, key_tile);
+    for (; t < to; t++) score_tile(logits, logits_stride, queries, dim, query_rows, keys, t, 1);
+}
+
+KV_INLINE void score(float *logits, size_t logits_stride, const float *queries, size_t rows,
+                     size_t dim, plain_rows keys, size_t n) {
+    for (size_t from = 0; from < n; from += row_block) {
+        const size_t to = n - from < row_block ? n : from + row_block;
+        for (size_t r = 0; r < rows; r += row_tile) {
+            float *l = logits + r * logits_stride;
+            const float *q = queries + r * dim;
+            switch (rows - r) {
+            case 1:
+                score_keys(l, logits_stride, q, dim, 1, keys, from, to);
+                break;
+            case 2:
+                score_keys(l, logits_stride, q, dim, 2, keys, from, to);
+                break;
+            case 3:
+                score_keys(l, logits_stride, q, dim, 3, keys, from, to);
+                break;
+            default:
+                score_keys(l, logits_stride, q, dim, row_tile, keys, from, to);
+            }
+        }
+    }
+}

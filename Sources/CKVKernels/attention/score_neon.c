@@ -1,0 +1,33 @@
+// Logits of plain keys on NEON: 4 query rows x 1 key are 16 of the 32 registers.
+#include "dispatch/target.h"
+#include "dispatch/variants.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#pragma STDC FP_CONTRACT OFF
+
+KV_TARGET_BEGIN(KV_NEON)
+#include "common/lanes_neon.h"
+enum { key_tile = 1 };
+#include "attention/score_lanes.h"
+
+void kv_score_f32_neon(float *logits, size_t logits_stride, const float *queries, size_t rows,
+                       size_t dim, const float *keys, size_t key_stride, size_t n) {
+    const plain_rows all = {keys, key_stride, format_f32};
+    score(logits, logits_stride, queries, rows, dim, all, n);
+}
+
+void kv_score_f16_neon(float *logits, size_t logits_stride, const float *queries, size_t rows,
+                       size_t dim, const uint16_t *keys, size_t key_stride, size_t n) {
+    const plain_rows all = {keys, key_stride, format_f16};
+    score(logits, logits_stride, queries, rows, dim, all, n);
+}
+
+void kv_score_bf16_neon(float *logits, size_t logits_stride, const float *queries, size_t rows,
+                        size_t dim, const uint16_t *keys, size_t key_stride, size_t n) {
+    const plain_rows all = {keys, key_stride, format_bf16};
+    score(logits, logits_stride, queries, rows, dim, all, n);
+}
+
+KV_TARGET_END
+#endif

@@ -1,0 +1,21 @@
+// softmax_fold on NEON: the body is in softmax_fold_lanes.h.
+#if defined(__aarch64__)
+#include "dispatch/target.h"
+#include "dispatch/variants.h"
+#include <arm_neon.h>
+
+#pragma STDC FP_CONTRACT OFF
+KV_TARGET_BEGIN(KV_NEON)
+#include "common/lanes_neon.h"
+#include "attention/softmax_fold_lanes.h"
+
+void kv_softmax_fold_neon(float *logits, size_t logits_stride, size_t rows, size_t n,
+                          const uint32_t *visible, float scale, float softcap,
+                          const kv_entry_vectors *vectors, float *tops, float *sums,
+                          float *rescale) {
+    softmax_fold(logits, logits_stride, rows, n, visible, scale, softcap, vectors, tops, sums,
+                 rescale);
+}
+
+KV_TARGET_END
+#endif

@@ -1,0 +1,26 @@
+// Conversion of elements, 16 at a time and the rest under a mask.
+#pragma once
+
+static inline void convert_f16_f32(float *destination, const uint16_t *source, size_t count) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) store(destination + i, load_f16(source + i));
+    if (i < count) store_first(destination + i, load_f16_first(source + i, count - i), count - i);
+}
+
+static inline void convert_bf16_f32(float *destination, const uint16_t *source, size_t count) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) store(destination + i, load_bf16(source + i));
+    if (i < count) store_first(destination + i, load_bf16_first(source + i, count - i), count - i);
+}
+
+static inline void convert_f32_f16(uint16_t *destination, const float *source, size_t count) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) store_f16(destination + i, load(source + i));
+    if (i < count) store_f16_first(destination + i, load_first(source + i, count - i), count - i);
+}
+
+static inline void convert_f32_bf16(uint16_t *destination, const float *source, size_t count) {
+    size_t i = 0;
+    for (; i + 16 <= count; i += 16) store_bf16(destination + i, load(source + i));
+    if (i < count) store_bf16_first(destination + i, load_first(source + i, count - i), count - i);
+}

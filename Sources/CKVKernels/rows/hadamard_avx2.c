@@ -1,0 +1,17 @@
+// hadamard on AVX2: the body is in hadamard_lanes.h.
+#if defined(__x86_64__)
+#include "dispatch/target.h"
+#include "dispatch/variants.h"
+#include <immintrin.h>
+
+#pragma STDC FP_CONTRACT OFF
+KV_TARGET_BEGIN(KV_AVX2)
+#include "common/lanes_avx2.h"
+#include "rows/hadamard_lanes.h"
+
+void kv_hadamard_avx2(float *rows, size_t stride, size_t count, size_t dim) {
+    hadamard(rows, stride, count, dim);
+}
+
+KV_TARGET_END
+#endif

@@ -1,0 +1,47 @@
+// The vector form of hadamard_scalar.c: distances below 16 inside a vector, the others between
+// vectors; the same on every level. A block below 16 is one vector of which the first lanes count.
+#pragma once
+#include "common/lanes_tail.h"
+
+// a + b in the lower lane of a pair, a - b in the upper: fma(own, +-1, other) rounds the same.
+static inline f32x16 butterflies(f32x16 x, size_t size) {
+    static const float sign[4][16] = {
+        {1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1, 1, -1},
+        {1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1, 1, 1, -1, -1},
+        {1, 1, 1, 1, -1, -1, -1, -1, 1, 1, 1, 1, -1, -1, -1, -1},
+        {1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1, -1},
+    };
+    if (size > 1) x = fused(x, load(sign[0]), swap_1(x));
+    if (size > 2) x = fused(x, load(sign[1]), swap_2(x));
+    if (size > 4) x = fused(x, load(sign[2]), swap_4(x));
+    if (size > 8) x = fused(x, load(sign[3]), swap_8(x));
+    return x;
+}
+
+static inline void transform(float *x, size_t size) {
+    const f32x16 factor = splat((float)(1 / sqrt((double)size)));
+    if (size <= 16) {
+        store_up_to(x, mul(butterflies(load_up_to(x, size), size), factor), size);
+        return;
+    }
+    for (size_t i = 0; i < size; i += 16) store(x + i, butterflies(load(x + i), 16));
+    for (size_t distance = 16; distance < size; distance *= 2) {
+        const f32x16 last = distance * 2 == size ? factor : splat(1); // times 1 is exact
+        for (size_t block = 0; block < size; block += 2 * distance)
+            for (size_t i = block; i < block + distance; i += 16) {
+                const f32x16 a = load(x + i), b = load(x + i + distance);
+                store(x + i, mul(add(a, b), last));
+                store(x + i + distance, mul(sub(a, b), last));
+            }
+    }
+}
+
+static inline void hadamard(float *rows, size_t stride, size_t count, size_t dim) {
+    for (size_t r = 0; r < count; r++) {
+        float *row = rows + r * stride;
+        for (size_t left = dim, size; left > 0; left -= size, row += size) {
+            size = (size_t)1 << (63 - __builtin_clzll(left));
+            transform(row, size);
+        }
+    }
+}

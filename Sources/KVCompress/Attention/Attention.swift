@@ -1,0 +1,195 @@
+/// How attention is computed.
+public struct AttentionOptions: Sendable {
+    /// Multiplies the logits; nil means 1 / sqrt(key dim).
+    public var scale: Float?
+    /// Logits become softcap * tanh(logit / softcap); 0 leaves them.
+    public var softcap: Float = 0
+    /// The position of each query row: it sees entries at or before it. Nil: every row sees everything.
+    public var positions: [Int32]?
+    /// The threads to use. Results do not depend on their number.
+    public var workers: Workers = .caller
+    /// The level of the kernels. Results do not depend on it.
+    public var instructionSet: InstructionSet = .best
+
+    /// The usual scale, no softcap, no causal mask, the caller's thread, the best kernels.
+    public init() {}
+}
+
+extension LayerCache {
+    /// Entries that one piece of work folds from an empty state. The partition of a head depends on
+    /// nothing else, so neither do the results.
+    static let rangeBlocks = 32
+
+    /// Query rows that share one pass over a block's keys: their logits stay in the first-level cache.
+    private static let rowTile = 64
+
+    /// One piece of work: a range of a segment's blocks, for the query rows of one kv head.
+    private struct Piece {
+        let head: Int
+        let segment: Int
+        let blocks: Range<Int>
+    }
+
+    /// Attention of every query head over the entries of its kv head.
+    ///
+    /// Keys and values are read once per kv head and tile of 64 query rows (tokens x group).
+    /// - Returns: per query head `n x valueDim` outputs, packed.
+    func attend(
+        _ queries: [Rows], options: AttentionOptions, allocator: Allocator
+    ) throws(CompressionError) -> [[Float]] {
+        let group = try checkedGroup(of: queries, options)
+        let n = queries[0].count
+        guard n > 0 else { return queries.map { _ in [] } }
+        let kernels = Kernels(options.instructionSet)
+        let rows = n * group
+        let packed = allocator.buffer(Float.self, heads.count * rows * geometry.keyDim)
+        for (head, rows) in queries.enumerated() {
+            kernels.convert(rows, rows: 0..<n, to: packed.pointer + head * n * geometry.keyDim)
+        }
+        let pieces = heads.indices.flatMap { head in
+            heads[head].indices.flatMap { segment in
+                stride(from: 0, to: heads[head][segment].keys.blocks, by: Self.rangeBlocks).map { first in
+                    let end = min(first + Self.rangeBlocks, heads[head][segment].keys.blocks)
+                    return Piece(head: head, segment: segment, blocks: first..<end)
+                }
+            }
+        }
+        let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
+        let states = allocator.buffer(Float.self, pieces.count * stateFloats)
+        let scale = options.scale ?? 1 / Float(geometry.keyDim).squareRoot()
+        options.workers.run(pieces.count) { index in
+            let piece = pieces[index]
+            let segment = heads[piece.head][piece.segment]
+            let state = FoldState(
+                at: states.pointer + index * stateFloats, rows: rows, dim: geometry.valueDim)
+            let visible = Self.visible(segment, n: n, group: group, positions: options.positions)
+            segment.fold(
+                piece.blocks, queries: packed.pointer + piece.head * rows * geometry.keyDim,
+                state: state, visible: visible, scale: scale, softcap: options.softcap,
+                rowTile: Self.rowTile, allocator: allocator, kernels: kernels)
+        }
+        return merged(pieces, states, n: n, group: group, kernels: kernels)
+    }
+
+    private func checkedGroup(
+        of queries: [Rows], _ options: AttentionOptions
+    ) throws(CompressionError) -> Int {
+        guard !queries.isEmpty, queries.count % heads.count == 0 else {
+            throw CompressionError(
+                .layer, "\(queries.count) query heads are no multiple of \(heads.count) kv heads")
+        }
+        guard queries.count / heads.count <= 16 else {
+            throw CompressionError(
+                .layer, "\(queries.count / heads.count) query heads per kv head; at most 16 are supported")
+        }
+        for (head, rows) in queries.enumerated() {
+            guard rows.dim == geometry.keyDim else {
+                throw CompressionError(
+                    .layer, "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
+            }
+            guard rows.count == queries[0].count else {
+                throw CompressionError(
+                    .layer, "query head \(head) has \(rows.count) rows, head 0 has \(queries[0].count)")
+            }
+        }
+        if let positions = options.positions, positions.count != queries[0].count {
+            throw CompressionError(
+                .layer, "\(positions.count) positions for \(queries[0].count) query rows")
+        }
+        return queries.count / heads.count
+    }
+
+    /// Entries that each row (head by head) may see; nil when that is all.
+    private static func visible(
+        _ segment: Segment, n: Int, group: Int, positions: [Int32]?
+    ) -> [UInt32]? {
+        positions.map { positions in
+            let once = positions.map { UInt32(segment.positions.count(upTo: $0, of: segment.count)) }
+            return (0..<group).flatMap { _ in once }
+        }
+    }
+
+    /// Merges the pieces of each head in order and divides.
+    private func merged(
+        _ pieces: [Piece], _ states: Buffer<Float>, n: Int, group: Int, kernels: Kernels
+    ) -> [[Float]] {
+        let rows = n * group
+        let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
+        var outputs: [[Float]] = []
+        let empty = Buffer<Float>(
+            storage: Allocator().allocate(stateFloats * 4), count: stateFloats)
+        for head in heads.indices {
+            let first = pieces.firstIndex { $0.head == head }
+            let count = pieces.count { $0.head == head }
+            let total: FoldState
+            if let first {
+                total = FoldState(
+                    adopting: states.pointer + first * stateFloats, rows: rows, dim: geometry.valueDim)
+                for next in first + 1..<first + count {
+                    kernels.merge(
+                        total,
+                        FoldState(
+                            adopting: states.pointer + next * stateFloats, rows: rows,
+                            dim: geometry.valueDim))
+                }
+            } else {
+                total = FoldState(at: empty.pointer, rows: rows, dim: geometry.valueDim)
+            }
+            let output = [Float](unsafeUninitializedCapacity: rows * geometry.valueDim) { buffer, count in
+                kernels.finish(total, output: buffer.baseAddress!)
+                count = rows * geometry.valueDim
+            }
+            let perHead = n * geometry.valueDim
+            for member in 0..<group { outputs.append(Array(output[member * perHead..<(member + 1) * perHead])) }
+        }
+        return outputs
+    }
+}
+
+extension Segment {
+    /// Folds blocks of this segment into a state and maps it to the output space.
+    ///
+    /// `visible` counts from the segment's start; nil means that every row sees every entry.
+    func fold(
+        _ blocks: Range<Int>, queries: UnsafePointer<Float>, state: FoldState, visible: [UInt32]?,
+        scale: Float, softcap: Float, rowTile: Int, allocator: Allocator, kernels: Kernels
+    ) {
+        let keyDim = keys.codec.dim
+        let tile = min(rowTile, state.rows)
+        let prepared = allocator.allocate(keys.codec.preparedBytes(rows: tile))
+        let logits = allocator.buffer(Float.self, tile * blockEntries)
+        let rescale = allocator.buffer(Float.self, tile)
+        let seen = allocator.buffer(UInt32.self, tile)
+        var first = 0
+        while first < state.rows {
+            let rows = min(tile, state.rows - first)
+            let part = FoldState(
+                maximum: state.maximum + first, sum: state.sum + first,
+                accumulator: state.accumulator + first * state.dim, rows: rows, dim: state.dim)
+            keys.codec.prepare(
+                queries + first * keyDim, rows: rows, to: prepared.base, kernels: kernels)
+            for block in blocks {
+                let n = keys.entries(block: block)
+                var anySees = visible == nil
+                for row in 0..<rows {
+                    let count = visible.map { max(0, Int($0[first + row]) - block * blockEntries) } ?? n
+                    seen.pointer[row] = UInt32(min(count, n))
+                    anySees = anySees || count > 0
+                }
+                if !anySees { break }
+                keys.codec.score(
+                    keys, block: block, prepared: prepared.base, rows: rows, logits: logits.pointer,
+                    kernels: kernels)
+                kernels.softmaxFold(
+                    logits: logits.pointer, stride: blockEntries, rows: rows, n: n,
+                    visible: seen.pointer, scale: scale, softcap: softcap,
+                    vectors: vectors(block: block), state: part, rescale: rescale.pointer)
+                values.codec.accumulate(
+                    values, block: block, weights: logits.pointer, rescale: rescale.pointer,
+                    indices: nil, state: part, kernels: kernels)
+            }
+            first += rows
+        }
+        values.codec.finish(state, kernels: kernels)
+    }
+}

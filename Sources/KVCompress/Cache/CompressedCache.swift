@@ -1,0 +1,87 @@
+import Foundation
+
+/// A cache after a plan: smaller, and attended on as it lies.
+public struct CompressedCache: Sendable {
+    /// What was done.
+    public let plan: Plan
+    /// Tokens that went in.
+    public let tokens: Int
+    /// What the source said of itself.
+    public var metadata: [String: String]
+    /// What it saved.
+    public let report: Report
+    let layers: [LayerCache]
+
+    init(
+        plan: Plan, tokens: Int, metadata: [String: String], report: Report, layers: [LayerCache]
+    ) {
+        self.plan = plan
+        self.tokens = tokens
+        self.metadata = metadata
+        self.report = report
+        self.layers = layers
+    }
+
+    /// The shape of each layer.
+    public var geometry: [LayerGeometry] { layers.map(\.geometry) }
+
+    /// What every byte is, counted anew.
+    public var ledger: Ledger { Ledger(layers) }
+
+    /// Attention of a layer's query heads over its entries, computed on the compressed form.
+    ///
+    /// No copy of the entries is decoded beyond one block. Reads the layer's stored bytes once for every
+    /// 64 query rows (tokens x group) of a kv head.
+    /// - Parameters:
+    ///   - queries: post-RoPE queries, one `Rows` (n x key dim) per query head; the query heads of kv head
+    ///     h are h * group ..< (h + 1) * group, group at most 16.
+    ///   - layer: index of the layer, within range.
+    ///   - options: scale, softcap, causal positions, threads.
+    /// - Returns: per query head n x value dim outputs, packed.
+    /// - Throws: `CompressionError` of code `.layer` when the queries do not fit the layer.
+    public func attend(
+        _ queries: [Rows], layer: Int, options: AttentionOptions = AttentionOptions()
+    ) throws(CompressionError) -> [[Float]] {
+        try layers[layer].attend(queries, options: options, allocator: Allocator())
+    }
+
+    /// The entries of one kv head as attention sees them, decoded.
+    public struct Entries: Sendable {
+        /// Keys, n x key dim, packed.
+        public var keys: [Float] = []
+        /// Values, n x value dim, packed.
+        public var values: [Float] = []
+        /// Original positions, ascending.
+        public var positions: [Int32] = []
+        /// Tokens that each entry stands for: exp of its logit bias.
+        public var votes: [Float] = []
+    }
+
+    /// Decodes the entries of one kv head.
+    public func entries(layer: Int, head: Int) -> Entries {
+        var entries = Entries()
+        for segment in layers[layer].heads[head] {
+            entries.keys += segment.keys.decoded()
+            entries.values += segment.values.decoded()
+            for index in 0..<segment.count {
+                entries.positions.append(segment.positions(index))
+                entries.votes.append(segment.logitBias.map { Float(exp(Double($0[index]))) } ?? 1)
+            }
+        }
+        return entries
+    }
+}
+
+extension Store {
+    /// All rows as packed f32 in the original space.
+    func decoded() -> [Float] {
+        [Float](unsafeUninitializedCapacity: count * codec.dim) { buffer, initialized in
+            for block in 0..<blocks {
+                codec.decode(
+                    self, block: block, to: buffer.baseAddress! + block * blockEntries * codec.dim,
+                    kernels: .best)
+            }
+            initialized = count * codec.dim
+        }
+    }
+}

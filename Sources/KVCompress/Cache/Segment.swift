@@ -1,0 +1,96 @@
+/// The original positions of a run of entries, ascending.
+enum Positions: Sendable {
+    /// first, first + 1, ...: costs nothing to store.
+    case run(first: Int32)
+    /// A part of a stored list that several heads may share.
+    case list(PositionList, offset: Int)
+
+    /// The position of entry `index`.
+    func callAsFunction(_ index: Int) -> Int32 {
+        switch self {
+        case .run(let first): first + Int32(index)
+        case .list(let list, let offset): list[offset + index]
+        }
+    }
+
+    /// How many of `count` entries stand at or before `position`.
+    func count(upTo position: Int32, of count: Int) -> Int {
+        var low = 0, high = count
+        while low < high {
+            let middle = (low + high) / 2
+            if self(middle) <= position { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// Stored positions: ascending i32 in somebody's storage.
+final class PositionList: Sendable {
+    let storage: Storage
+    let byteOffset: Int
+    let count: Int
+
+    init(storage: Storage, byteOffset: Int, count: Int) {
+        self.storage = storage
+        self.byteOffset = byteOffset
+        self.count = count
+    }
+
+    subscript(index: Int) -> Int32 {
+        precondition(index >= 0 && index < count)
+        return storage.base.loadUnaligned(fromByteOffset: byteOffset + index * 4, as: Int32.self)
+    }
+}
+
+/// A run of entries of one kv head, each a key, a value, a position, and optional per-entry vectors.
+struct Segment: Sendable {
+    let keys: Store
+    let values: Store
+    let positions: Positions
+    /// ln(votes) of merged entries, -infinity for holes; nil when every entry stands for one token.
+    var logitBias: Buffer<Float>?
+    /// Multiplies the raw logits: the norms of shared key directions.
+    var keyScale: Buffer<Float>?
+    /// Multiplies the weights: the norms of shared value directions.
+    var valueScale: Buffer<Float>?
+
+    var count: Int { keys.count }
+
+    /// The per-entry vectors of a block.
+    func vectors(block: Int) -> EntryVectors {
+        let first = block * blockEntries
+        return EntryVectors(
+            logitBias: logitBias.map { UnsafePointer($0.pointer + first) },
+            keyScale: keyScale.map { UnsafePointer($0.pointer + first) },
+            valueScale: valueScale.map { UnsafePointer($0.pointer + first) })
+    }
+}
+
+/// What one kv head holds, in ascending positions.
+typealias HeadCache = [Segment]
+
+/// One layer of a cache in any form: plain, compressed or a mix.
+struct LayerCache: Sendable {
+    let geometry: LayerGeometry
+    var heads: [HeadCache]
+
+    /// Entries of a head.
+    func entries(_ head: Int) -> Int { heads[head].reduce(0) { $0 + $1.count } }
+
+    /// A full layer, seen where it lies: no copies, positions from `firstPosition`.
+    init(viewing layer: CacheLayer, firstPosition: Int = 0) {
+        geometry = layer.geometry
+        heads = zip(layer.keys, layer.values).map { keys, values in
+            [
+                Segment(
+                    keys: Store(viewing: keys, side: .keys), values: Store(viewing: values, side: .values),
+                    positions: .run(first: Int32(firstPosition)))
+            ]
+        }
+    }
+
+    init(geometry: LayerGeometry, heads: [HeadCache]) {
+        self.geometry = geometry
+        self.heads = heads
+    }
+}

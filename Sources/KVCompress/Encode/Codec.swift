@@ -1,0 +1,93 @@
+/// Entries of a block: splits of work, of files and of pages cut only at multiples of this.
+let blockEntries = 64
+
+/// What a part of the stored bytes is: the ledger's rows.
+public enum Component: String, Hashable, Sendable, Codable, CaseIterable {
+    case keyRows = "key_rows"
+    case keyCodes = "key_codes"
+    case keyScales = "key_scales"
+    case keyZeros = "key_zeros"
+    case valueRows = "value_rows"
+    case valueCodes = "value_codes"
+    case valueScales = "value_scales"
+    case valueZeros = "value_zeros"
+    case positions
+    case votes
+}
+
+/// Whether rows are keys or values: their bytes are laid out for different loops.
+enum Side: Sendable { case keys, values }
+
+/// The owner of a byte format: the only code that knows what the bytes of a store mean.
+///
+/// A codec is a value that describes rows of one `dim` on one `side`. Everything above it (attention,
+/// files, the ledger) sees entries and blocks.
+protocol Codec: Sendable {
+    /// The configuration that makes this codec again.
+    var configuration: CodecConfiguration { get }
+    /// Elements of a row.
+    var dim: Int { get }
+    /// Entries come in multiples of this (a per-channel group), 1 when any number will do.
+    var entryMultiple: Int { get }
+
+    /// Bytes to allocate for `count` entries.
+    func allocatedBytes(_ count: Int) -> Int
+    /// Bytes that `count` entries are made of, by component, without padding to whole tiles.
+    func storedBytes(_ count: Int) -> [Component: Int]
+
+    /// Writes entries `first ..< first + count` of a store; `first` is a multiple of 128.
+    func encode(
+        _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
+        to base: UnsafeMutableRawPointer, kernels: Kernels)
+    /// Reads entries of block `block` as packed f32 in the original space.
+    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels)
+
+    /// Bytes of `rows` prepared queries.
+    func preparedBytes(rows: Int) -> Int
+    /// Maps packed f32 queries to the codec's query space, once per fold.
+    func prepare(
+        _ queries: UnsafePointer<Float>, rows: Int, to prepared: UnsafeMutableRawPointer,
+        kernels: Kernels)
+    /// Raw dots of all prepared rows with the entries of a block; `logits` has a stride of a block.
+    func score(
+        _ store: Store, block: Int, prepared: UnsafeRawPointer, rows: Int,
+        logits: UnsafeMutablePointer<Float>, kernels: Kernels)
+    /// Adds a block's values, weighted, to rescaled accumulators in the codec's value space.
+    func accumulate(
+        _ store: Store, block: Int, weights: UnsafePointer<Float>, rescale: UnsafePointer<Float>,
+        indices: UnsafeBufferPointer<UInt32>?, state: FoldState, kernels: Kernels)
+    /// Maps accumulators from the codec's value space to the original one, once per fold.
+    func finish(_ state: FoldState, kernels: Kernels)
+}
+
+extension Codec {
+    func finish(_ state: FoldState, kernels: Kernels) {}
+}
+
+/// The rows of one head on one side, as a codec wrote them.
+struct Store: Sendable {
+    let codec: any Codec
+    let storage: Storage
+    let byteOffset: Int
+    let count: Int
+
+    var base: UnsafeMutableRawPointer { storage.base + byteOffset }
+    var blocks: Int { (count + blockEntries - 1) / blockEntries }
+
+    /// Entries of block `block`: 64, fewer in the last.
+    func entries(block: Int) -> Int { min(blockEntries, count - block * blockEntries) }
+}
+
+extension CodecConfiguration {
+    /// The codec for rows of `dim` elements.
+    func codec(_ side: Side, dim: Int) -> any Codec {
+        let base: any Codec
+        switch format {
+        case .f32: base = PlainCodec(format: .f32, side: side, dim: dim)
+        case .f16: base = PlainCodec(format: .f16, side: side, dim: dim)
+        case .bf16: base = PlainCodec(format: .bf16, side: side, dim: dim)
+        case .q8, .q4: base = QuantizedCodec(self, side: side, dim: dim)
+        }
+        return rotated ? RotatedCodec(base) : base
+    }
+}

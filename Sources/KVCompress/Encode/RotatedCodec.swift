@@ -1,0 +1,75 @@
+/// A codec behind a Hadamard rotation (QuaRot, arXiv 2404.00456): outliers of single channels spread over
+/// the whole row before it is coded. Queries are rotated with the keys, outputs back with the values.
+struct RotatedCodec: Codec {
+    private let base: any Codec
+
+    init(_ base: any Codec) { self.base = base }
+
+    var configuration: CodecConfiguration {
+        var rotated = base.configuration
+        rotated.rotated = true
+        return rotated
+    }
+
+    var dim: Int { base.dim }
+    var entryMultiple: Int { base.entryMultiple }
+    func allocatedBytes(_ count: Int) -> Int { base.allocatedBytes(count) }
+    func storedBytes(_ count: Int) -> [Component: Int] { base.storedBytes(count) }
+    func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
+
+    private func withRotated(
+        _ rows: UnsafePointer<Float>, count: Int, kernels: Kernels,
+        _ body: (UnsafePointer<Float>) -> Void
+    ) {
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * dim)) { copy in
+            let start = copy.baseAddress!
+            start.update(from: rows, count: count * dim)
+            kernels.hadamard(start, count: count, dim: dim)
+            body(start)
+        }
+    }
+
+    func encode(
+        _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
+        to base: UnsafeMutableRawPointer, kernels: Kernels
+    ) {
+        withRotated(rows, count: count, kernels: kernels) {
+            self.base.encode($0, count: count, first: first, of: total, to: base, kernels: kernels)
+        }
+    }
+
+    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels) {
+        base.decode(store, block: block, to: rows, kernels: kernels)
+        kernels.hadamard(rows, count: store.entries(block: block), dim: dim)
+    }
+
+    func prepare(
+        _ queries: UnsafePointer<Float>, rows: Int, to prepared: UnsafeMutableRawPointer,
+        kernels: Kernels
+    ) {
+        withRotated(queries, count: rows, kernels: kernels) {
+            base.prepare($0, rows: rows, to: prepared, kernels: kernels)
+        }
+    }
+
+    func score(
+        _ store: Store, block: Int, prepared: UnsafeRawPointer, rows: Int,
+        logits: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) {
+        base.score(store, block: block, prepared: prepared, rows: rows, logits: logits, kernels: kernels)
+    }
+
+    func accumulate(
+        _ store: Store, block: Int, weights: UnsafePointer<Float>, rescale: UnsafePointer<Float>,
+        indices: UnsafeBufferPointer<UInt32>?, state: FoldState, kernels: Kernels
+    ) {
+        base.accumulate(
+            store, block: block, weights: weights, rescale: rescale, indices: indices, state: state,
+            kernels: kernels)
+    }
+
+    func finish(_ state: FoldState, kernels: Kernels) {
+        base.finish(state, kernels: kernels)
+        kernels.hadamard(state.accumulator, count: state.rows, dim: dim)
+    }
+}

@@ -1,0 +1,239 @@
+import Foundation
+
+/// Compares plans on one cache: how much smaller, and how far attention moves.
+///
+/// The last `holdout` tokens are held out. The rest is compressed, with scorers seeing only the queries
+/// before them; then the held-out queries attend over the compressed prefix and their own exact suffix,
+/// causally, against the full cache.
+public struct Comparison: Sendable {
+    /// What one plan saved and what it lost.
+    public struct Row: Sendable, Codable {
+        /// What it saved, on the prefix.
+        public var report: Report
+        /// |O - O_full| / |O_full| of a layer and query head over the held-out queries: the mean.
+        public var errorMean: Double
+        /// The same: the worst layer and query head.
+        public var errorWorst: Double
+        /// Mean cosine of the outputs with the full cache's.
+        public var cosine: Double
+        /// Share of the full cache's attention that falls on tokens which are still represented.
+        public var mass: Double
+        /// Wall time of compressing.
+        public var compressMilliseconds: Double
+        /// Median wall time of one query of one head in one layer when tokens are decoded one by one.
+        public var attendNanosecondsPerQuery: Double
+
+        enum CodingKeys: String, CodingKey {
+            case report, cosine, mass
+            case errorMean = "error_mean"
+            case errorWorst = "error_worst"
+            case compressMilliseconds = "compress_ms"
+            case attendNanosecondsPerQuery = "attend_ns_per_query"
+        }
+    }
+
+    /// Plans from which a newcomer learns something: the full cache, controls, evictions alone, with one
+    /// token set per layer and with KVCrush, quantizers, and combinations at 8x and 16x.
+    public static let defaultPlans = [
+        "f16",
+        "random(budget=25%)",
+        "random(budget=25%, tokens=layer)",
+        "streaming(budget=25%)",
+        "h2o(budget=25%)",
+        "h2o(budget=25%, tokens=layer)",
+        "h2o(budget=25%) | kvcrush(share=25%)",
+        "snapkv(budget=25%)",
+        "snapkv(budget=25%, tokens=layer)",
+        "snapkv(budget=25%) | kvcrush(share=25%)",
+        "keydiff(budget=25%)",
+        "keydiff(budget=25%, tokens=layer)",
+        "keydiff(budget=25%) | kvcrush(share=25%)",
+        "q8",
+        "q4",
+        "q4(rotate=hadamard)",
+        "streaming(budget=44%) | q4(rotate=hadamard)",
+        "streaming(budget=22%) | q4(rotate=hadamard)",
+    ]
+
+    /// Tokens that are compressed.
+    public let prefixTokens: Int
+    /// Tokens whose queries judge.
+    public let holdout: Int
+    private let cache: Cache
+    private let prefix: Cache
+    private let options: CompressionOptions
+    private let reference: [[[Float]]]
+    private let probabilities: [[[Float]]]
+
+    /// Holds out the last tokens of a cache and computes attention on the full one.
+    ///
+    /// - Throws: `CompressionError` when the cache has too few tokens or carries too few queries.
+    public init(
+        cache: Cache, holdout: Int = 64, options: CompressionOptions = CompressionOptions()
+    ) throws(CompressionError) {
+        guard holdout > 0, holdout < cache.tokens else {
+            throw CompressionError(
+                .cache, "cannot hold out \(holdout) of \(cache.tokens) tokens; valid is 1...\(cache.tokens - 1)")
+        }
+        for (index, layer) in cache.layers.enumerated() {
+            guard let queries = layer.queries, queries[0].count >= holdout else {
+                throw CompressionError(
+                    .queries,
+                    "layer \(index) carries \(layer.queries?[0].count ?? 0) queries; comparing needs those of "
+                        + "the \(holdout) held-out tokens")
+            }
+        }
+        try cache.checkValues()
+        self.cache = cache
+        self.holdout = holdout
+        self.options = options
+        prefixTokens = cache.tokens - holdout
+        prefix = try cache.prefix(prefixTokens)
+        var reference: [[[Float]]] = []
+        var probabilities: [[[Float]]] = []
+        for layer in cache.layers {
+            let queries = Self.heldOut(layer, holdout)
+            reference.append(
+                try LayerCache(viewing: layer).attend(
+                    queries, options: Self.causal(cache.tokens, holdout, options),
+                    allocator: options.allocator))
+            probabilities.append(Self.received(layer, queries, tokens: cache.tokens, options))
+        }
+        self.reference = reference
+        self.probabilities = probabilities
+    }
+
+    /// Compresses the prefix by a plan and measures it; nil is the full cache in f16.
+    public func row(for plan: Plan?) throws(CompressionError) -> Row {
+        let plan = if let plan { plan } else { try Plan("f16") }
+        let compressed = try plan.compress(prefix, options: options)
+        var errors: [Double] = []
+        var cosines: [Double] = []
+        var masses: [Double] = []
+        for (index, layer) in cache.layers.enumerated() {
+            let queries = Self.heldOut(layer, holdout)
+            let outputs = try joined(compressed, index).attend(
+                queries, options: Self.causal(cache.tokens, holdout, options),
+                allocator: options.allocator)
+            for (output, exact) in zip(outputs, reference[index]) {
+                errors.append(Self.distance(output, exact))
+                cosines += Self.cosines(output, exact, dim: layer.geometry.valueDim)
+            }
+            masses += mass(of: compressed, layer: index)
+        }
+        return Row(
+            report: compressed.report, errorMean: Self.mean(errors), errorWorst: errors.max() ?? 0,
+            cosine: Self.mean(cosines), mass: Self.mean(masses),
+            compressMilliseconds: compressed.report.seconds * 1e3,
+            attendNanosecondsPerQuery: try decodeTime(compressed))
+    }
+
+    /// A layer of the compressed prefix with the exact suffix behind it.
+    private func joined(_ compressed: CompressedCache, _ index: Int) -> LayerCache {
+        let layer = cache.layers[index]
+        let suffix = LayerCache(
+            viewing: CacheLayer(
+                keys: layer.keys.map { $0[prefixTokens..<cache.tokens] },
+                values: layer.values.map { $0[prefixTokens..<cache.tokens] }),
+            firstPosition: prefixTokens)
+        var joined = compressed.layers[index]
+        for head in joined.heads.indices { joined.heads[head] += suffix.heads[head] }
+        return joined
+    }
+
+    private static func heldOut(_ layer: CacheLayer, _ holdout: Int) -> [Rows] {
+        (layer.queries ?? []).map { $0[$0.count - holdout..<$0.count] }
+    }
+
+    private static func causal(
+        _ tokens: Int, _ holdout: Int, _ options: CompressionOptions
+    ) -> AttentionOptions {
+        var attention = AttentionOptions()
+        attention.positions = (tokens - holdout..<tokens).map(Int32.init)
+        attention.workers = options.workers
+        attention.instructionSet = options.instructionSet
+        return attention
+    }
+
+    /// Probability that each token receives from the held-out queries: `[query head][token]`, summed.
+    private static func received(
+        _ layer: CacheLayer, _ queries: [Rows], tokens: Int, _ options: CompressionOptions
+    ) -> [[Float]] {
+        let kernels = Kernels(options.instructionSet)
+        let n = queries[0].count
+        let dim = layer.geometry.keyDim
+        let group = queries.count / layer.keys.count
+        let visible = (tokens - n..<tokens).map { UInt32($0 + 1) }
+        let logits = options.allocator.buffer(Float.self, n * tokens)
+        let packed = options.allocator.buffer(Float.self, n * dim)
+        return queries.enumerated().map { head, rows in
+            let keys = layer.keys[head / group]
+            kernels.convert(rows, rows: 0..<n, to: packed.pointer)
+            kernels.score(
+                keys.format, logits: logits.pointer, logitsStride: tokens, queries: packed.pointer,
+                rows: n, dim: dim, keys: keys.base, stride: keys.stride, n: tokens)
+            var sum = [Float](repeating: 0, count: tokens)
+            kernels.addReceived(
+                to: &sum, logits: logits.pointer, rows: n, keys: tokens, visible: visible,
+                scale: 1 / Float(dim).squareRoot())
+            return sum
+        }
+    }
+
+    /// Per query head: the share of its attention that falls on represented tokens and the suffix.
+    private func mass(of compressed: CompressedCache, layer: Int) -> [Double] {
+        let group = probabilities[layer].count / cache.layers[layer].keys.count
+        return probabilities[layer].enumerated().map { head, received in
+            var kept = received[prefixTokens...].reduce(0.0) { $0 + Double($1) }
+            for segment in compressed.layers[layer].heads[head / group] {
+                for entry in 0..<segment.count { kept += Double(received[Int(segment.positions(entry))]) }
+            }
+            return kept / Double(holdout)
+        }
+    }
+
+    /// Decodes some of the held-out tokens one by one over the compressed prefix.
+    private func decodeTime(_ compressed: CompressedCache) throws(CompressionError) -> Double {
+        let clock = ContinuousClock()
+        var attention = AttentionOptions()
+        attention.workers = options.workers
+        attention.instructionSet = options.instructionSet
+        var times: [Double] = []
+        for token in 0..<min(holdout, 16) {
+            let start = clock.now
+            var heads = 0
+            for (index, layer) in cache.layers.enumerated() {
+                let queries = Self.heldOut(layer, holdout).map { $0[token..<token + 1] }
+                heads += queries.count
+                _ = try compressed.attend(queries, layer: index, options: attention)
+            }
+            times.append((clock.now - start) / .nanoseconds(1) / Double(heads))
+        }
+        return times.sorted()[times.count / 2]
+    }
+
+    private static func mean(_ values: [Double]) -> Double {
+        values.reduce(0, +) / Double(max(values.count, 1))
+    }
+
+    private static func distance(_ a: [Float], _ exact: [Float]) -> Double {
+        var difference = 0.0, size = 0.0
+        for (x, y) in zip(a, exact) {
+            difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
+            size += Double(y) * Double(y)
+        }
+        return size == 0 ? 0 : (difference / size).squareRoot()
+    }
+
+    private static func cosines(_ a: [Float], _ exact: [Float], dim: Int) -> [Double] {
+        stride(from: 0, to: a.count, by: dim).map { row in
+            var dot = 0.0, x2 = 0.0, y2 = 0.0
+            for i in row..<row + dim {
+                dot += Double(a[i]) * Double(exact[i])
+                x2 += Double(a[i]) * Double(a[i])
+                y2 += Double(exact[i]) * Double(exact[i])
+            }
+            return x2 == 0 || y2 == 0 ? 1 : dot / (x2 * y2).squareRoot()
+        }
+    }
+}

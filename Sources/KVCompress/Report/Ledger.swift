@@ -1,0 +1,52 @@
+/// What every byte of a cache is: the truth behind ratios.
+public struct Ledger: Sendable, Equatable {
+    /// Bytes that the entries are made of, by component; padding is not in here.
+    public internal(set) var components: [Component: Int] = [:]
+    /// Bytes that the cache holds in memory, padding and slack included.
+    public internal(set) var residentBytes = 0
+
+    /// The sum of the components: what ratio and bits per value are made of.
+    public var storedBytes: Int { components.values.reduce(0, +) }
+
+    /// Counts layers. A list or storage that several segments share is counted once.
+    init(_ layers: [LayerCache]) {
+        var lists: Set<ObjectIdentifier> = []
+        var storages: Set<ObjectIdentifier> = []
+        for segment in layers.lazy.flatMap({ $0.heads.joined() }) {
+            for store in [segment.keys, segment.values] {
+                for (component, bytes) in store.codec.storedBytes(store.count) {
+                    components[component, default: 0] += bytes
+                }
+                if storages.insert(ObjectIdentifier(store.storage)).inserted {
+                    residentBytes += store.storage.byteCount
+                }
+            }
+            if case .list(let list, _) = segment.positions, lists.insert(ObjectIdentifier(list)).inserted {
+                components[.positions, default: 0] += list.count * 4
+            }
+            for vector in [segment.logitBias, segment.keyScale, segment.valueScale].compactMap({ $0 }) {
+                components[.votes, default: 0] += vector.count * 4
+                if storages.insert(ObjectIdentifier(vector.storage)).inserted {
+                    residentBytes += vector.storage.byteCount
+                }
+            }
+        }
+    }
+
+    /// What a layout of counts would store, before anything is encoded: an upper bound, since every head
+    /// that drops tokens is taken to need a position list of its own.
+    static func estimate(
+        _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration
+    ) -> Int {
+        var bytes = 0
+        for (layer, heads) in counts.enumerated() {
+            let protected = HeadLayout.isProtected(layer, of: counts.count, by: encode)
+            for count in heads {
+                let layout = HeadLayout(
+                    entries: count, geometry: geometry[layer], encode: encode, protected: protected)
+                bytes += layout.storedBytes + (count < tokens ? count * 4 : 0)
+            }
+        }
+        return bytes
+    }
+}
