@@ -25,7 +25,18 @@ let package = Package(
             name: "CKVKernels",
             cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux, .android]))]),
-        .target(name: "KVCompress", dependencies: ["CKVKernels"], swiftSettings: swiftSettings),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas lapacke",
+            providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+        .target(
+            name: "KVCompress",
+            dependencies: [
+                "CKVKernels", .target(name: "COpenBLAS", condition: .when(platforms: [.linux])),
+            ],
+            swiftSettings: swiftSettings,
+            linkerSettings: [
+                .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS])),
+            ]),
         .target(name: "KVFiles", dependencies: ["KVCompress"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",
