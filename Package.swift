@@ -18,6 +18,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"),
     ],
     targets: [
         // MARK: Products
@@ -25,7 +26,18 @@ let package = Package(
             name: "CKVKernels",
             cSettings: [.headerSearchPath(".")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux, .android]))]),
-        .target(name: "KVCompress", dependencies: ["CKVKernels"], swiftSettings: swiftSettings),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas lapacke",
+            providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+        .target(
+            name: "KVCompress",
+            dependencies: [
+                "CKVKernels", .target(name: "COpenBLAS", condition: .when(platforms: [.linux])),
+            ],
+            swiftSettings: swiftSettings,
+            linkerSettings: [
+                .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS])),
+            ]),
         .target(name: "KVFiles", dependencies: ["KVCompress"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",

@@ -1,25 +1,21 @@
 // Weighted sums of plain values. A tile of query rows x chunks of 16 elements stays in registers
-// over a block of entries; the file that includes this says how many chunks the registers hold. The
-// first pass over a block brings it into the caches, where the passes for other chunks and rows
-// find it.
+// over a block of entries; the file that includes this says how many chunks the registers hold. A
+// block is small, so that its first pass, which fetches lines of later blocks, and the passes over
+// the same lines alternate quickly enough to keep the memory busy throughout.
 #pragma once
 #include "attention/plain_rows.h"
+
+enum { value_block = 16 };
 
 typedef struct {
     const uint32_t *indices; ///< null: all entries in order
     size_t count;
 } entry_list;
 
-KV_INLINE size_t entry(entry_list list, size_t i) { return list.indices ? list.indices[i] : i; }
-
-// The same place of the row that comes a block later: every pass over a block fetches its share of
-// the next one. Beyond the list's end the next rows are a guess that costs nothing.
-KV_INLINE void prefetch_next(plain_rows values, entry_list list, size_t i, size_t c) {
-    const size_t next = i + row_block;
-    if (!list.indices)
-        prefetch(element_at(values, next, c));
-    else if (next < list.count)
-        prefetch(element_at(values, list.indices[next], c));
+// Beyond the end of an index list comes its last entry again, beyond the end of all entries the
+// next rows: both are only prefetched.
+KV_INLINE size_t entry(entry_list list, size_t i) {
+    return list.indices ? list.indices[i < list.count ? i : list.count - 1] : i;
 }
 
 KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, const float *weights,
@@ -34,11 +30,11 @@ KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, c
             sums[r * chunks + k] = width == 16 ? load(a) : load_first(a, width);
         }
     for (size_t i = from; i < to; i++) {
-        const size_t t = entry(list, i);
+        const size_t t = entry(list, i), next = entry(list, i + rows_ahead);
         f32x16 value[chunk_tile];
 #pragma unroll
         for (int k = 0; k < chunks; k++) {
-            prefetch_next(values, list, i, c + 16 * (size_t)k);
+            prefetch(element_at(values, next, c + 16 * (size_t)k));
             value[k] = load_elements(values, t, c + 16 * (size_t)k, width);
         }
 #pragma unroll
@@ -93,8 +89,8 @@ KV_INLINE void accumulate(float *accumulator, const float *rescale, size_t rows,
                           const float *weights, size_t weights_stride, plain_rows values,
                           entry_list list) {
     rescale_rows(accumulator, rescale, rows, dim);
-    for (size_t from = 0; from < list.count; from += row_block) {
-        const size_t to = list.count - from < row_block ? list.count : from + row_block;
+    for (size_t from = 0; from < list.count; from += value_block) {
+        const size_t to = list.count - from < value_block ? list.count : from + value_block;
         for (size_t r = 0; r < rows; r += row_tile) {
             float *a = accumulator + r * dim;
             const float *w = weights + r * weights_stride;

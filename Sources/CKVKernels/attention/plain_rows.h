@@ -5,8 +5,8 @@
 #define KV_INLINE static inline __attribute__((always_inline))
 
 enum {
-    row_tile = 4,   ///< query rows that share one load of a key or value
-    row_block = 64, ///< entries that stay in the nearest caches while all query rows use them
+    row_tile = 4,    ///< query rows that share one load of a key or value
+    rows_ahead = 32, ///< how far prefetching runs before use
 };
 
 typedef enum { format_f32, format_f16, format_bf16 } row_format;

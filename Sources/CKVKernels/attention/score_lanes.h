@@ -4,7 +4,7 @@
 #pragma once
 #include "attention/plain_rows.h"
 
-enum { keys_ahead = 32 };
+enum { key_block = 64 }; ///< keys that stay in the caches while all query rows meet them
 
 // One chunk of up to 16 elements. Beyond the row's end queries are -0 and keys +0, whose product
 // leaves a lane's bits, the sign of a zero too.
@@ -13,7 +13,7 @@ KV_INLINE void score_chunk(f32x16 *sums, const float *queries, size_t dim, int q
     f32x16 key[key_tile];
 #pragma unroll
     for (int k = 0; k < key_rows; k++) {
-        prefetch(element_at(keys, t + (size_t)k + keys_ahead, c));
+        prefetch(element_at(keys, t + (size_t)k + rows_ahead, c));
         key[k] = load_elements(keys, t + (size_t)k, c, width);
     }
 #pragma unroll
@@ -55,8 +55,8 @@ KV_INLINE void score_keys(float *logits, size_t logits_stride, const float *quer
 
 KV_INLINE void score(float *logits, size_t logits_stride, const float *queries, size_t rows,
                      size_t dim, plain_rows keys, size_t n) {
-    for (size_t from = 0; from < n; from += row_block) {
-        const size_t to = n - from < row_block ? n : from + row_block;
+    for (size_t from = 0; from < n; from += key_block) {
+        const size_t to = n - from < key_block ? n : from + key_block;
         for (size_t r = 0; r < rows; r += row_tile) {
             float *l = logits + r * logits_stride;
             const float *q = queries + r * dim;

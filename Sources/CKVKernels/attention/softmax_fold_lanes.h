@@ -40,21 +40,26 @@ static inline float fold_weights(float *row, size_t n, kv_entry_vectors vectors,
     return tree_sum(sum);
 }
 
+// Two passes over the rows, not one: within a pass no row waits for another's reductions. Between
+// them `rescale` holds the new maxima.
 static inline void softmax_fold(float *logits, size_t logits_stride, size_t rows, size_t n,
                                 const uint32_t *visible, float scale, float softcap,
                                 const kv_entry_vectors *vectors, float *tops, float *sums,
                                 float *rescale) {
     const kv_entry_vectors present = vectors ? *vectors : (kv_entry_vectors){0};
     for (size_t r = 0; r < rows; r++) {
-        float *row = logits + r * logits_stride;
         const size_t seen = visible[r] < n ? visible[r] : n;
-        float top = fold_logits(row, n, seen, scale, softcap, present, tops[r]);
-        if (top == -INFINITY) {
+        rescale[r] =
+            fold_logits(logits + r * logits_stride, n, seen, scale, softcap, present, tops[r]);
+    }
+    for (size_t r = 0; r < rows; r++) {
+        float *row = logits + r * logits_stride;
+        if (rescale[r] == -INFINITY) {
             memset(row, 0, n * sizeof *row);
             rescale[r] = 1;
             continue;
         }
-        top += 0.0f; // -0 becomes +0
+        const float top = rescale[r] + 0.0f; // -0 becomes +0
         const float sum = fold_weights(row, n, present, top);
         rescale[r] = kv_exp(tops[r] - top);
         sums[r] = kv_fma(sums[r], rescale[r], sum);

@@ -3,9 +3,14 @@
 #pragma once
 #include <string.h>
 
+/// Below 8 bytes, in pieces of 4, 2 and 1: no byte beyond them is read, and their order is all one.
 static inline uint64_t partial_word(const uint8_t *p, size_t bytes) {
     uint64_t word = 0;
-    for (size_t b = 0; b < bytes; b++) word |= (uint64_t)p[b] << 8 * b;
+    uint32_t four;
+    uint16_t two;
+    if (bytes & 4) memcpy(&four, p, 4), p += 4, word = four;
+    if (bytes & 2) memcpy(&two, p, 2), p += 2, word = word << 16 | two;
+    if (bytes & 1) word = word << 8 | *p;
     return word;
 }
 

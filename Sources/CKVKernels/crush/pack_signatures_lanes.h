@@ -24,10 +24,24 @@ static inline uint64_t transpose_bits(uint64_t x) {
 }
 
 /// Sets up to 8 bits from bit `offset` on; bytes that receive none of them are not touched.
-static inline void put_bits(uint8_t *signature, size_t offset, uint32_t bits) {
+static inline void put_bits(uint8_t *signature, size_t offset, uint64_t bits) {
     bits <<= offset % 8;
     signature[offset / 8] |= (uint8_t)bits;
     if (bits >> 8) signature[offset / 8 + 1] |= (uint8_t)(bits >> 8);
+}
+
+/// The bits of heads h ..< h + n (8 at most) for the tokens t ..< t + left: byte i is token t + i.
+static inline void token_bytes(uint64_t bytes[2], const float *scores, size_t stride, size_t t,
+                               size_t left, size_t n, const float *threshold,
+                               const uint32_t *tie_end) {
+    uint64_t low = 0, high = 0; // byte i: head i, over the first and the last 8 tokens
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t bits = head_bits(scores + i * stride, t, left, threshold[i], tie_end[i]);
+        low |= (bits & 0xff) << 8 * i;
+        high |= bits >> 8 << 8 * i;
+    }
+    bytes[0] = transpose_bits(low);
+    bytes[1] = transpose_bits(high);
 }
 
 static inline void pack_signatures(uint8_t *signatures, size_t bytes, const float *scores,
@@ -36,19 +50,15 @@ static inline void pack_signatures(uint8_t *signatures, size_t bytes, const floa
     memset(signatures, 0, (tokens + page - 1) / page * bytes);
     for (size_t t = 0; t < tokens; t += 16) {
         const size_t left = tokens - t < 16 ? tokens - t : 16;
+        uint8_t *const first = signatures + t / page * bytes;
         for (size_t h = 0; h < heads; h += 8) {
-            uint64_t low = 0, high = 0; // byte i: head h + i of the first and the last 8 tokens
-            for (size_t i = 0; i < 8 && h + i < heads; i++) {
-                const uint64_t bits =
-                    head_bits(scores + (h + i) * stride, t, left, threshold[h + i], tie_end[h + i]);
-                low |= (bits & 0xff) << 8 * i;
-                high |= bits >> 8 << 8 * i;
-            }
-            const uint64_t columns[2] = {transpose_bits(low), transpose_bits(high)};
-            for (size_t i = 0, in_page = t % page, p = t / page; i < left; i++) {
-                put_bits(signatures + p * bytes, in_page * heads + h,
-                         (uint32_t)(columns[i / 8] >> 8 * (i % 8) & 0xff));
-                if (++in_page == page) in_page = 0, p++;
+            uint64_t columns[2];
+            token_bytes(columns, scores + h * stride, stride, t, left,
+                        heads - h < 8 ? heads - h : 8, threshold + h, tie_end + h);
+            uint8_t *signature = first;
+            for (size_t i = 0, in_page = t % page; i < left; i++) {
+                put_bits(signature, in_page * heads + h, columns[i / 8] >> 8 * (i % 8) & 0xff);
+                if (++in_page == page) in_page = 0, signature += bytes;
             }
         }
     }

@@ -18,15 +18,50 @@ static inline f32x16 butterflies(f32x16 x, size_t size) {
     return x;
 }
 
+/// A block of 16 * count elements, or the first part of a larger one, without leaving the
+/// registers.
+static inline __attribute__((always_inline)) void transform_vectors(float *x, size_t count,
+                                                                    f32x16 factor) {
+    f32x16 v[8];
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < count; i++) v[i] = butterflies(load(x + 16 * i), 16);
+#pragma clang loop unroll(full)
+    for (size_t distance = 1; distance < count; distance *= 2)
+#pragma clang loop unroll(full)
+        for (size_t i = 0; i < count; i++)
+            if (!(i & distance)) {
+                const f32x16 a = v[i], b = v[i + distance];
+                v[i] = add(a, b);
+                v[i + distance] = sub(a, b);
+            }
+#pragma clang loop unroll(full)
+    for (size_t i = 0; i < count; i++) store(x + 16 * i, mul(v[i], factor));
+}
+
 static inline void transform(float *x, size_t size) {
     const f32x16 factor = splat((float)(1 / sqrt((double)size)));
-    if (size <= 16) {
-        store_up_to(x, mul(butterflies(load_up_to(x, size), size), factor), size);
+    const f32x16 one = splat(1); // times 1 is exact
+    if (size < 16) {
+        store_first(x, mul(butterflies(load_first(x, size), size), factor), size);
         return;
     }
-    for (size_t i = 0; i < size; i += 16) store(x + i, butterflies(load(x + i), 16));
-    for (size_t distance = 16; distance < size; distance *= 2) {
-        const f32x16 last = distance * 2 == size ? factor : splat(1); // times 1 is exact
+    switch (size) {
+    case 16:
+        transform_vectors(x, 1, factor);
+        return;
+    case 32:
+        transform_vectors(x, 2, factor);
+        return;
+    case 64:
+        transform_vectors(x, 4, factor);
+        return;
+    case 128:
+        transform_vectors(x, 8, factor);
+        return;
+    }
+    for (size_t i = 0; i < size; i += 128) transform_vectors(x + i, 8, one);
+    for (size_t distance = 128; distance < size; distance *= 2) {
+        const f32x16 last = distance * 2 == size ? factor : one;
         for (size_t block = 0; block < size; block += 2 * distance)
             for (size_t i = block; i < block + distance; i += 16) {
                 const f32x16 a = load(x + i), b = load(x + i + distance);

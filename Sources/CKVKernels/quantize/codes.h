@@ -1,0 +1,49 @@
+// One code, scale and zero at a time: how the scalar kernels read and write tiles.
+#pragma once
+#include "quantize/layout.h"
+
+/// The stored rows of one call: tiles from entry 0 on, and the scale planes of the per-channel form.
+typedef struct kv_stored {
+    kv_quantizer quantizer;
+    int bits;
+    const uint8_t *tiles;
+    const uint16_t *scales, *zeros;
+    size_t first;
+} kv_stored;
+
+static inline const uint8_t *kv_tile_of(const kv_stored *stored, size_t t) {
+    return stored->tiles + t / kv_tile * kv_tile_bytes(stored->quantizer, stored->bits);
+}
+
+/// The stored code of entry t, element e.
+static inline int kv_code_at(const kv_stored *stored, size_t t, size_t e) {
+    const kv_code_place place = kv_place(stored->quantizer, stored->bits, t % kv_tile, e);
+    return kv_tile_of(stored, t)[place.byte] >> place.shift & ((1 << stored->bits) - 1);
+}
+
+/// Per token: the scale and the zero of entry t in group g.
+static inline float kv_token_scale(const kv_stored *stored, size_t t, size_t g) {
+    const uint8_t *scales =
+        kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits);
+    return kv_from_f16(kv_load_u16(scales + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
+}
+static inline float kv_token_zero(const kv_stored *stored, size_t t, size_t g) {
+    const uint8_t *zeros = kv_tile_of(stored, t) +
+                           kv_code_bytes(stored->quantizer, stored->bits) +
+                           kv_scale_bytes(stored->quantizer);
+    return kv_from_f16(kv_load_u16(zeros + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
+}
+
+/// Per channel: the row of scales that entry t falls under, and one past the last entry of its run.
+static inline size_t kv_scale_row(const kv_stored *stored, size_t t) {
+    return (stored->first + t) / stored->quantizer.group;
+}
+static inline size_t kv_run_end(const kv_stored *stored, size_t t, size_t n) {
+    return kv_least(n, (kv_scale_row(stored, t) + 1) * stored->quantizer.group - stored->first);
+}
+static inline float kv_channel_scale(const kv_stored *stored, size_t t, size_t c) {
+    return kv_from_f16(stored->scales[kv_scale_row(stored, t) * stored->quantizer.dim + c]);
+}
+static inline float kv_channel_zero(const kv_stored *stored, size_t t, size_t c) {
+    return kv_from_f16(stored->zeros[kv_scale_row(stored, t) * stored->quantizer.dim + c]);
+}

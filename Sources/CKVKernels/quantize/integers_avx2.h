@@ -1,0 +1,111 @@
+// i32x16 on AVX2, and the integer dots of fixed-point rows with codes. The same names as in the other
+// integers_*.h; include after lanes_avx2.h in a target region.
+// Codes widen to 16 bits for VPMADDWD: bytes times signed bytes would saturate for q8.
+#pragma once
+#include "quantize/fixed_rows.h"
+
+typedef struct {
+    __m256i a, b;
+} i32x16;
+
+static inline i32x16 splat_integer(int32_t x) {
+    return (i32x16){_mm256_set1_epi32(x), _mm256_set1_epi32(x)};
+}
+static inline i32x16 add_integers(i32x16 x, i32x16 y) {
+    return (i32x16){_mm256_add_epi32(x.a, y.a), _mm256_add_epi32(x.b, y.b)};
+}
+static inline i32x16 subtract(i32x16 x, i32x16 y) {
+    return (i32x16){_mm256_sub_epi32(x.a, y.a), _mm256_sub_epi32(x.b, y.b)};
+}
+static inline int32_t total(i32x16 x) {
+    const __m256i t8 = _mm256_add_epi32(x.a, x.b);
+    const __m128i t4 = _mm_add_epi32(_mm256_castsi256_si128(t8), _mm256_extracti128_si256(t8, 1));
+    const __m128i t2 = _mm_add_epi32(t4, _mm_unpackhi_epi64(t4, t4));
+    return _mm_cvtsi128_si32(_mm_add_epi32(t2, _mm_shuffle_epi32(t2, 1)));
+}
+/// To the nearest integer, ties to even.
+static inline i32x16 to_integers(f32x16 x) {
+    return (i32x16){_mm256_cvtps_epi32(x.a), _mm256_cvtps_epi32(x.b)};
+}
+static inline f32x16 to_floats(i32x16 x) {
+    return (f32x16){_mm256_cvtepi32_ps(x.a), _mm256_cvtepi32_ps(x.b)};
+}
+
+static inline i32x16 load_bytes(const uint8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)p);
+    return (i32x16){_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+}
+/// 16 integers as words; they fit.
+static inline __m256i narrowed(i32x16 x) {
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(x.a, x.b), _MM_SHUFFLE(3, 1, 2, 0));
+}
+/// 16 words as bytes, their low halves.
+static inline void store_low_bytes(uint8_t *p, __m256i words) {
+    words = _mm256_and_si256(words, _mm256_set1_epi16(255));
+    _mm_storeu_si128((__m128i *)p, _mm_packus_epi16(_mm256_castsi256_si128(words),
+                                                    _mm256_extracti128_si256(words, 1)));
+}
+static inline void store_bytes(uint8_t *p, i32x16 x) { store_low_bytes(p, narrowed(x)); }
+/// 16 integers as words, and as x = 256 * high + low.
+static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x16 x) {
+    const __m256i word = narrowed(x);
+    _mm256_storeu_si256((__m256i *)words, word);
+    store_low_bytes(high,
+                    _mm256_srai_epi16(_mm256_add_epi16(word, _mm256_set1_epi16(128)), 8));
+    store_low_bytes(low, word);
+}
+
+/// The codes of 4 lanes, as words; only the first `lanes` are read.
+static inline __m256i load_four_lanes(const uint8_t *p, int lanes) {
+    const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(lanes), _mm_setr_epi32(0, 1, 2, 3));
+    return _mm256_cvtepu8_epi16(lanes >= 4 ? _mm_loadu_si128((const __m128i *)p)
+                                           : _mm_maskload_epi32((const int *)p, mask));
+}
+
+/// Adds one quad of every row and of 8 lanes, as two sums per lane.
+KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const fixed_row *x, size_t i, __m256i a,
+                         __m256i b) {
+    for (int r = 0; r < rows; r++) {
+        const __m256i quad = _mm256_set1_epi64x((long long)kv_load_u64(x[r].words + 2 * i));
+        sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, quad));
+        sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b, quad));
+    }
+}
+
+/// dots[r] lane l = sum of row r's elements times the codes of lane l. Two passes of 8 lanes: the sums of
+/// 4 rows then fit the registers.
+KV_INLINED void dots(i32x16 *dots, const int rows, const int bits, const fixed_row *x,
+                     coded_lanes codes) {
+    const __m256i nibble = _mm256_set1_epi16(15);
+    for (int half = 0; half < 2; half++) {
+        const int lanes = (int)codes.lanes - 8 * half;
+        __m256i sum[4][2];
+        for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
+        size_t i = 0;
+        for (size_t tile = 0; tile < codes.tiles; tile++) {
+            const uint8_t *p = codes.first + tile * codes.tile_bytes + 32 * half;
+            for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
+                const __m256i a = load_four_lanes(p, lanes);
+                const __m256i b = load_four_lanes(p + 16, lanes - 4);
+                if (bits == 8) {
+                    add_quad(sum, rows, x, i, a, b);
+                    i += 4;
+                } else {
+                    add_quad(sum, rows, x, i, _mm256_and_si256(a, nibble),
+                             _mm256_and_si256(b, nibble));
+                    add_quad(sum, rows, x, i + 4, _mm256_srli_epi16(a, 4),
+                             _mm256_srli_epi16(b, 4));
+                    i += 8;
+                }
+            }
+        }
+        for (int r = 0; r < rows; r++) {
+            const __m256i joined = _mm256_permute4x64_epi64(
+                _mm256_hadd_epi32(sum[r][0], sum[r][1]), _MM_SHUFFLE(3, 1, 2, 0));
+            if (half == 0)
+                dots[r].a = joined;
+            else
+                dots[r].b = joined;
+        }
+    }
+}

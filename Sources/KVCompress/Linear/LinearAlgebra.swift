@@ -1,0 +1,61 @@
+#if canImport(Accelerate)
+    internal import Accelerate
+#else
+    internal import COpenBLAS
+#endif
+
+/// The linear algebra that is borrowed: OpenBLAS and LAPACKE, Accelerate on Apple platforms.
+///
+/// Its results may differ in the last bits between machines. What is computed here is therefore only
+/// reported, or stored with the cache, never derived a second time.
+enum LinearAlgebra {
+    /// The eigenvalues, ascending, and eigenvectors (row i belongs to value i) of a symmetric matrix.
+    ///
+    /// - Parameter matrix: n x n, row-major; only its lower triangle counts.
+    static func symmetricEigen(_ matrix: [Float], n: Int) -> (values: [Float], vectors: [Float]) {
+        precondition(matrix.count == n * n)
+        var vectors = matrix
+        var values = [Float](repeating: 0, count: n)
+        // Row-major lower is column-major upper; the result's columns are then our rows.
+        #if canImport(Accelerate)
+            var job = Int8(UInt8(ascii: "V"))
+            var triangle = Int8(UInt8(ascii: "U"))
+            var order = __LAPACK_int(n)
+            var status = __LAPACK_int(0)
+            var size: Float = 0
+            var integers = __LAPACK_int(0)
+            var query = __LAPACK_int(-1)
+            ssyevd_(
+                &job, &triangle, &order, &vectors, &order, &values, &size, &query, &integers, &query,
+                &status)
+            var work = [Float](repeating: 0, count: Int(size))
+            var integerWork = [__LAPACK_int](repeating: 0, count: Int(integers))
+            var workCount = __LAPACK_int(work.count)
+            var integerCount = __LAPACK_int(integerWork.count)
+            ssyevd_(
+                &job, &triangle, &order, &vectors, &order, &values, &work, &workCount, &integerWork,
+                &integerCount, &status)
+        #else
+            let status = LAPACKE_ssyevd(
+                LAPACK_COL_MAJOR, CChar(UInt8(ascii: "V")), CChar(UInt8(ascii: "U")), Int32(n),
+                &vectors, Int32(n), &values)
+        #endif
+        precondition(status == 0, "the eigenvalues of a finite symmetric matrix always converge")
+        return (values, vectors)
+    }
+
+    /// rowsᵀ rows: the Gram matrix (dim x dim) of packed rows.
+    static func gram(_ rows: [Float], dim: Int) -> [Float] {
+        precondition(dim > 0 && rows.count % dim == 0)
+        var result = [Float](repeating: 0, count: dim * dim)
+        #if canImport(Accelerate)
+            let size = { (n: Int) in __LAPACK_int(n) }
+        #else
+            let size = { (n: Int) in Int32(n) }
+        #endif
+        cblas_sgemm(
+            CblasRowMajor, CblasTrans, CblasNoTrans, size(dim), size(dim), size(rows.count / dim), 1,
+            rows, size(dim), rows, size(dim), 0, &result, size(dim))
+        return result
+    }
+}

@@ -1,0 +1,82 @@
+import Foundation
+
+extension Plot {
+    /// What a plan is made of; decides its colour.
+    enum Family: String, CaseIterable {
+        case control = "Controls", eviction = "Eviction", crush = "Eviction with KVCrush"
+        case quantization = "Quantization", combination = "Combinations"
+
+        init(plan: String) {
+            let stages = plan.components(separatedBy: "|").map {
+                $0.trimmingCharacters(in: .whitespaces).prefix { $0 != "(" }
+            }
+            let quantizes = stages.contains { ["q8", "q4", "kv"].contains($0) }
+            let plain = stages.allSatisfy { ["f16", "f32", "bf16", "streaming", "random"].contains($0) }
+            self = switch (plain, quantizes, stages.count) {
+            case (true, _, _): .control
+            case (_, true, 1): .quantization
+            case (_, true, _): .combination
+            default: stages.contains("kvcrush") ? .crush : .eviction
+            }
+        }
+
+        var color: String {
+            switch self {
+            case .control: "#6e7781"
+            case .eviction: "#2f6fd0"
+            case .crush: "#d9730d"
+            case .quantization: "#2a9162"
+            case .combination: "#a3398f"
+            }
+        }
+    }
+
+    private var families: [(family: Family, members: [Int])] {
+        Family.allCases.map { family in (family, points.indices.filter { points[$0].family == family }) }
+            .filter { !$0.members.isEmpty }
+    }
+
+    var legendHeight: Double {
+        families.reduce(0) { height, family in
+            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(lines(points[$1].plan).count) }
+        }
+    }
+
+    /// A plan's text in lines that fit beside the picture, cut between its stages.
+    private func lines(_ plan: String) -> [String] {
+        plan.components(separatedBy: " | ").reduce(into: []) { lines, stage in
+            guard let last = lines.last else { return lines.append(stage) }
+            if last.count + stage.count < 44 {
+                lines[lines.count - 1] += " | " + stage
+            } else {
+                lines.append("| " + stage)
+            }
+        }
+    }
+
+    /// The numbered plans beside the picture, by family, with what the picture shows as numbers.
+    func drawLegend(_ svg: inout SVG) {
+        let start = right + 44
+        var at = top + 10
+        svg.text("ratio", width - 88, at, size: 11, color: "#818b98", anchor: .end)
+        svg.text("error", width - 32, at, size: 11, color: "#818b98", anchor: .end)
+        for (family, members) in families {
+            svg.text(family.rawValue, start, at, size: 13, color: family.color, more: .bold)
+            at += 20
+            for member in members {
+                let point = points[member]
+                svg.text(
+                    "\(member + 1)", start + 16, at, size: 11.5, color: family.color, anchor: .end, more: .bold)
+                for (index, line) in lines(point.plan).enumerated() {
+                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono)
+                }
+                svg.text(
+                    String(format: "%.1f×", point.ratio), width - 88, at, size: 11, color: "#59636e", anchor: .end)
+                svg.text(
+                    String(format: "%.3f", point.error), width - 32, at, size: 11, color: "#59636e", anchor: .end)
+                at += 5 + 14 * Double(lines(point.plan).count)
+            }
+            at += 14
+        }
+    }
+}
