@@ -78,8 +78,8 @@ static const void *copy_of(kvc_case *c, const char *name, kvc_kind kind, const v
     return input;
 }
 
-static stored draw_stored(kvc_case *c, const format *f) {
-    stored s = {.q = draw_quantizer(c)};
+static stored draw_stored(kvc_case *c, const format *f, kv_quantizer q) {
+    stored s = {.q = q};
     const size_t dim = s.q.dim, group = s.q.group, bytes = f->tile_bytes(s.q);
     size_t total = kvc_length(c, 150), skip;
     if (s.q.per_channel) total = group * kvc_between(c, 1, dim > 256 ? 1 : 128 / group);
@@ -110,7 +110,7 @@ static stored draw_stored(kvc_case *c, const format *f) {
 }
 
 static void check_decode(kvc_case *c, const format *f) {
-    const stored s = draw_stored(c, f);
+    const stored s = draw_stored(c, f, draw_quantizer(c));
     const kvc_pair rows = kvc_output(c, "decoded", kvc_f32, s.n, s.q.dim, s.q.dim);
     KVC_BOTH(v) f->decode(c->level[v], rows.at[v], s.tiles, s.scales, s.zeros, s.first, s.n, s.q);
 }
@@ -128,7 +128,9 @@ void kvc_check_prepare_queries(kvc_case *c) {
 }
 
 static void check_score(kvc_case *c, const format *f) {
-    const stored s = draw_stored(c, f);
+    kv_quantizer q = draw_quantizer(c);
+    q.values = false;
+    const stored s = draw_stored(c, f, q);
     const size_t rows = kvc_between(c, 1, 16), stride = kvc_stride(c, s.n), dim = s.q.dim;
     kvc_shape(c, " rows %zu stride %zu", rows, stride);
     const void *queries = kvc_floats(c, "queries", rows, dim, dim, 1000);
@@ -148,7 +150,9 @@ void kvc_check_score_q8(kvc_case *c) { check_score(c, &q8); }
 void kvc_check_score_q4(kvc_case *c) { check_score(c, &q4); }
 
 static void check_accumulate(kvc_case *c, const format *f) {
-    const stored s = draw_stored(c, f);
+    kv_quantizer q = draw_quantizer(c);
+    q.values = true;
+    const stored s = draw_stored(c, f, q);
     const size_t rows = kvc_between(c, 1, 16), stride = kvc_stride(c, s.n), dim = s.q.dim;
     const kvc_pair accumulator = kvc_floats_in_place(c, "accumulator", rows, dim, dim, 1000);
     const float *const rescale = kvc_floats(c, "rescale", 1, rows, rows, 1);

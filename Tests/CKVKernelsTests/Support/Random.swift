@@ -28,8 +28,8 @@ struct Random: RandomNumberGenerator {
 
     /// Rows as keys look: normal, with a few channels that are several times louder, and off center.
     mutating func keys(_ n: Int, dim: Int) -> [Float] {
-        let loudness = (0..<dim).map { _ in chance(8) ? Float(6) : 1 }
-        let center = loudness.map { $0 > 1 ? 8 * unit() : 0.3 * unit() }
+        let loudness = (0..<dim).map { _ in chance(8) ? Float(4) : 1 }
+        let center = loudness.map { $0 > 1 ? 5 * unit() : 0.3 * unit() }
         return (0..<n * dim).map { normal() * loudness[$0 % dim] + center[$0 % dim] }
     }
 
