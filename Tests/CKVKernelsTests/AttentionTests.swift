@@ -41,7 +41,9 @@ import Testing
                 for t in 0..<n {
                     let (query, key) = (queries.row(r, dim), keys.floats.row(t, dim))
                     let bound = Reference.treeBound(
-                        dim, magnitudes: Reference.magnitudes(query, key))
+                        dim,
+                        magnitudes: Reference.magnitudes(query, key)
+                    )
                     let got = Double(logits[r * stride + t])
                     #expect(abs(got - Reference.dot(query, key)) <= bound)
                 }
@@ -66,16 +68,49 @@ import Testing
                 switch plain {
                 case .f32:
                     kv_accumulate_f32(
-                        .scalar, &out, rescale, rows, dim, weights, n, values.floats, dim, n, indices,
-                        count)
+                        .scalar,
+                        &out,
+                        rescale,
+                        rows,
+                        dim,
+                        weights,
+                        n,
+                        values.floats,
+                        dim,
+                        n,
+                        indices,
+                        count
+                    )
                 case .f16:
                     kv_accumulate_f16(
-                        .scalar, &out, rescale, rows, dim, weights, n, values.halves, dim, n, indices,
-                        count)
+                        .scalar,
+                        &out,
+                        rescale,
+                        rows,
+                        dim,
+                        weights,
+                        n,
+                        values.halves,
+                        dim,
+                        n,
+                        indices,
+                        count
+                    )
                 case .bf16:
                     kv_accumulate_bf16(
-                        .scalar, &out, rescale, rows, dim, weights, n, values.halves, dim, n, indices,
-                        count)
+                        .scalar,
+                        &out,
+                        rescale,
+                        rows,
+                        dim,
+                        weights,
+                        n,
+                        values.halves,
+                        dim,
+                        n,
+                        indices,
+                        count
+                    )
                 }
             }
             accumulate(&whole, nil)
@@ -85,11 +120,19 @@ import Testing
             for r in 0..<rows {
                 let row = weights.row(r, n)
                 let expected = Reference.accumulate(
-                    start.row(r, dim).map(Double.init), rescale: Double(rescale[r]),
-                    weights: row.map(Double.init), values: values.floats, dim: dim)
+                    start.row(r, dim).map(Double.init),
+                    rescale: Double(rescale[r]),
+                    weights: row.map(Double.init),
+                    values: values.floats,
+                    dim: dim
+                )
                 for c in 0..<dim {
                     let reach = (0..<n).reduce(Double(start[r * dim + c].magnitude)) {
-                        $0 + abs(Double(row[row.startIndex + $1]) * Double(values.floats[$1 * dim + c]))
+                        $0
+                            + abs(
+                                Double(row[row.startIndex + $1])
+                                    * Double(values.floats[$1 * dim + c])
+                            )
                     }
                     let error = abs(Double(whole[r * dim + c]) - expected[c])
                     #expect(error <= Double(n + 2) * Reference.epsilon * reach)
@@ -104,10 +147,14 @@ import Testing
             let (rows, n) = (random.int(1...6), random.int(0...191))
             var softmax = Reference.Softmax(scale: Double(0.05 + random.unit().magnitude))
             softmax.scale = Double(Float(softmax.scale))
-            if random.chance(30) { softmax.softcap = Double(Float(5 + 45 * random.unit().magnitude)) }
+            if random.chance(30) {
+                softmax.softcap = Double(Float(5 + 45 * random.unit().magnitude))
+            }
             if random.chance(50) {
                 let holes = random.int(0...110)
-                softmax.bias = (0..<n).map { _ in random.chance(holes) ? -.infinity : 3 * random.unit() }
+                softmax.bias = (0..<n).map { _ in
+                    random.chance(holes) ? -.infinity : 3 * random.unit()
+                }
             }
             if random.chance(30) { softmax.keyScale = (0..<n).map { _ in 1 + random.unit() } }
             if random.chance(30) { softmax.valueScale = (0..<n).map { _ in 1 + random.unit() } }
@@ -127,12 +174,22 @@ import Testing
             var weights = raw
             var rescale = [Float](repeating: 0, count: rows)
             foldKernel(
-                &weights, n: n, visible: visible, softmax: softmax, maximum: &maximum, sum: &sum,
-                rescale: &rescale)
+                &weights,
+                n: n,
+                visible: visible,
+                softmax: softmax,
+                maximum: &maximum,
+                sum: &sum,
+                rescale: &rescale
+            )
 
             for r in 0..<rows {
                 let expected = Reference.fold(
-                    raw.row(r, n), visible: Int(visible[r]), softmax: softmax, into: &states[r])
+                    raw.row(r, n),
+                    visible: Int(visible[r]),
+                    softmax: softmax,
+                    into: &states[r]
+                )
                 if expected.rescale == 1 && states[r].sum == Double(oldSum[r])
                     && states[r].maximum == Double(oldMaximum[r])
                 {
@@ -165,12 +222,15 @@ import Testing
             let queries = random.normals(rows * dim)
             let (keys, values) = (random.keys(n, dim: dim), random.keys(n, dim: dim))
             let scale = 1 / Float(dim).squareRoot()
-            let cuts = Array(Set((0..<random.int(0...6)).map { _ in random.int(0...n) } + [0, n])).sorted()
+            let cuts = Array(Set((0..<random.int(0...6)).map { _ in random.int(0...n) } + [0, n]))
+                .sorted()
 
             var folded = KernelState(rows: rows, dim: dim)
             var merged = KernelState(rows: rows, dim: dim)
             for (start, end) in zip(cuts, cuts.dropFirst()) {
-                let part = (Array(keys[start * dim..<end * dim]), Array(values[start * dim..<end * dim]))
+                let part = (
+                    Array(keys[start * dim..<end * dim]), Array(values[start * dim..<end * dim])
+                )
                 folded.fold(queries, keys: part.0, values: part.1, scale: scale)
                 var alone = KernelState(rows: rows, dim: dim)
                 alone.fold(queries, keys: part.0, values: part.1, scale: scale)
@@ -179,7 +239,11 @@ import Testing
             let softmax = Reference.Softmax(scale: Double(scale))
             for r in 0..<rows {
                 let expected = Reference.attend(
-                    queries.row(r, dim), keys: keys, values: values, softmax: softmax)
+                    queries.row(r, dim),
+                    keys: keys,
+                    values: values,
+                    softmax: softmax
+                )
                 for state in [folded, merged] {
                     worst = max(worst, relativeError(state.output().row(r, dim), expected))
                 }
@@ -224,14 +288,16 @@ import Testing
                     #expect(a.sum[r].bitPattern == other.sum[r].bitPattern)
                     #expect(
                         Array(a.accumulator.row(r, dim)).bits
-                            == Array(other.accumulator.row(r, dim)).bits)
+                            == Array(other.accumulator.row(r, dim)).bits
+                    )
                     continue
                 }
                 #expect(Double(a.maximum[r]) == expected.maximum)
                 #expect(abs(Double(a.sum[r]) - expected.sum) <= 4e-6 * expected.sum)
                 for (c, got) in a.accumulator.row(r, dim).enumerated() {
                     let reach =
-                        abs(Double(a0.accumulator[r * dim + c])) + abs(Double(b0.accumulator[r * dim + c]))
+                        abs(Double(a0.accumulator[r * dim + c]))
+                        + abs(Double(b0.accumulator[r * dim + c]))
                     #expect(abs(Double(got) - expected.accumulator[c]) <= 4e-6 * reach)
                 }
             }

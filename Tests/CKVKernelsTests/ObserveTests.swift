@@ -23,13 +23,25 @@ import Testing
                             below.withUnsafeMutableBufferPointer { below in
                                 maximum.withUnsafeMutableBufferPointer { maximum in
                                     let observation = kv_observation(
-                                        sum: sum.baseAddress, window_sum: windowSum.baseAddress,
+                                        sum: sum.baseAddress,
+                                        window_sum: windowSum.baseAddress,
                                         sum_squares: squares.baseAddress,
-                                        entropy: entropy.baseAddress, below: below.baseAddress,
-                                        maximum: maximum.baseAddress)
+                                        entropy: entropy.baseAddress,
+                                        below: below.baseAddress,
+                                        maximum: maximum.baseAddress
+                                    )
                                     kv_observe(
-                                        .scalar, observation, &p, keys, rows, keys,
-                                        visible.map(UInt32.init), scale, windowStart, threshold)
+                                        .scalar,
+                                        observation,
+                                        &p,
+                                        keys,
+                                        rows,
+                                        keys,
+                                        visible.map(UInt32.init),
+                                        scale,
+                                        windowStart,
+                                        threshold
+                                    )
                                 }
                             }
                         }
@@ -39,7 +51,10 @@ import Testing
 
             let exact = (0..<rows).map {
                 Reference.probabilities(
-                    logits.row($0, keys), visible: visible[$0], scale: Double(scale))
+                    logits.row($0, keys),
+                    visible: visible[$0],
+                    scale: Double(scale)
+                )
             }
             for r in 0..<rows {
                 for (got, expected) in zip(p.row(r, keys), exact[r]) {
@@ -47,7 +62,11 @@ import Testing
                 }
             }
             let expected = Reference.observe(
-                exact, visible: visible, windowStart: windowStart, threshold: Double(threshold))
+                exact,
+                visible: visible,
+                windowStart: windowStart,
+                threshold: Double(threshold)
+            )
             for t in 0..<keys {
                 let e = expected[t]
                 func near(_ got: Float, _ exact: Double) -> Bool {
@@ -67,14 +86,26 @@ import Testing
         let (rows, keys) = (24, 90)
         let logits = random.normals(rows * keys, scale: 4)
         let visible = (0..<rows).map { UInt32(keys - rows + $0 + 1) }
-        var (once, piecewise) = ([Float](repeating: 0, count: keys), [Float](repeating: 0, count: keys))
+        var (once, piecewise) = (
+            [Float](repeating: 0, count: keys), [Float](repeating: 0, count: keys)
+        )
         func observe(_ sum: inout [Float], _ range: Range<Int>) {
             var p = Array(logits[range.lowerBound * keys..<range.upperBound * keys])
             sum.withUnsafeMutableBufferPointer {
                 var observation = kv_observation()
                 observation.sum = $0.baseAddress
                 kv_observe(
-                    .scalar, observation, &p, keys, range.count, keys, Array(visible[range]), 0.5, 0, 1)
+                    .scalar,
+                    observation,
+                    &p,
+                    keys,
+                    range.count,
+                    keys,
+                    Array(visible[range]),
+                    0.5,
+                    0,
+                    1
+                )
             }
         }
         observe(&once, 0..<rows)

@@ -4,7 +4,9 @@ import Testing
 /// Scalar quantize/ against the references: the bytes, and the arithmetic on them.
 @Suite struct QuantizeTests {
     /// Rows of a random shape that suits the format.
-    static func draw(_ format: QuantizedFormat, _ random: inout Random) -> (rows: [Float], dim: Int, group: Int) {
+    static func draw(_ format: QuantizedFormat, _ random: inout Random) -> (
+        rows: [Float], dim: Int, group: Int
+    ) {
         let group = [32, 64, 128].randomElement(using: &random)!
         let dim = random.dim()
         let n = format.perChannel ? group * random.int(1...2) : random.int(1...40)
@@ -18,10 +20,12 @@ import Testing
                 let eight = format.bits == 8
                 #expect(
                     (eight ? kv_code_bytes_q8 : kv_code_bytes_q4)(quantizer)
-                        == format.codeBytes(dim: dim))
+                        == format.codeBytes(dim: dim)
+                )
                 #expect(
                     (eight ? kv_tile_bytes_q8 : kv_tile_bytes_q4)(quantizer)
-                        == format.tileBytes(dim: dim, group: group))
+                        == format.tileBytes(dim: dim, group: group)
+                )
             }
         }
         guard !format.perChannel, !format.asymmetric else { return }
@@ -82,7 +86,8 @@ import Testing
             #expect(
                 encoded.tiles.indices.allSatisfy {
                     $0 % encoded.tileBytes >= codes || encoded.tiles[$0] & ~used[$0] == 0
-                })
+                }
+            )
         }
     }
 
@@ -103,7 +108,10 @@ import Testing
             let encoded = QuantizedRows(rows, format: format, dim: 24, group: 32)
             let step = encoded.scale(0, 0)
             for x in encoded.decodedByKernel() {
-                #expect(abs(Double(x) - Double(value)) <= step / 2 * (1 + 1e-6) + abs(Double(value)) * 0x1p-22)
+                #expect(
+                    abs(Double(x) - Double(value)) <= step / 2 * (1 + 1e-6) + abs(Double(value))
+                        * 0x1p-22
+                )
             }
             if value == 0 { #expect(encoded.decodedByKernel().allSatisfy { $0 == 0 }) }
         }
@@ -119,7 +127,8 @@ import Testing
             let count = min(random.int(1...64), n - start)
             #expect(
                 encoded.decodedByKernel(from: start, count: count)
-                    == Array(all[start * dim..<(start + count) * dim]))
+                    == Array(all[start * dim..<(start + count) * dim])
+            )
         }
     }
 
@@ -133,7 +142,10 @@ import Testing
             let prepared = PreparedQuery(bytes[...], dim: dim, group: group)
             let largest = query.map(\.magnitude).max()!
             #expect(prepared.rest.allSatisfy { $0 == 0 } && bytes.count % 8 == 0)
-            #expect(abs(Double(prepared.step) - (tiny ? 0 : Double(largest) / 32512)) <= 1e-7 * Double(largest) / 32512)
+            #expect(
+                abs(Double(prepared.step) - (tiny ? 0 : Double(largest) / 32512)) <= 1e-7
+                    * Double(largest) / 32512
+            )
             for c in prepared.q.indices {
                 #expect(prepared.q[c] == 256 * prepared.high[c] + prepared.low[c])
                 guard c < dim, !tiny else {
@@ -141,10 +153,18 @@ import Testing
                     continue
                 }
                 let exact = Double(query[c]) / Double(largest) * 32512
-                #expect(abs(prepared.q[c]) <= 127 * 256 && abs(Double(prepared.q[c]) - exact) <= 0.51)
+                #expect(
+                    abs(prepared.q[c]) <= 127 * 256 && abs(Double(prepared.q[c]) - exact) <= 0.51
+                )
             }
             for (g, sum) in prepared.sums.enumerated() {
-                #expect(sum == prepared.q[g * group..<min((g + 1) * group, prepared.q.count)].reduce(0, +))
+                #expect(
+                    sum
+                        == prepared.q[g * group..<min((g + 1) * group, prepared.q.count)].reduce(
+                            0,
+                            +
+                        )
+                )
             }
         }
     }

@@ -57,10 +57,20 @@ import Testing
             let before = random.normals(rows * dim)
             var (whole, listed) = (before, before)
             encoded.accumulate(
-                into: &whole, rescale: rescale, weights: weights, from: start, count: count)
+                into: &whole,
+                rescale: rescale,
+                weights: weights,
+                from: start,
+                count: count
+            )
             encoded.accumulate(
-                into: &listed, rescale: rescale, weights: weights, from: start, count: count,
-                indices: kept.map(UInt32.init))
+                into: &listed,
+                rescale: rescale,
+                weights: weights,
+                from: start,
+                count: count,
+                indices: kept.map(UInt32.init)
+            )
             #expect(zip(whole, listed).allSatisfy { $0 == $1 })
 
             for r in 0..<rows {
@@ -94,11 +104,23 @@ import Testing
         for group in [32, 64, 128] {
             let (rows, n) = (4, 128 * random.int(2...5))
             let valueFormat = QuantizedFormat(
-                bits: format.bits, perChannel: format.perChannel, asymmetric: format.asymmetric,
-                values: true)
-            let keys = QuantizedRows(random.keys(n, dim: dim), format: format, dim: dim, group: group)
+                bits: format.bits,
+                perChannel: format.perChannel,
+                asymmetric: format.asymmetric,
+                values: true
+            )
+            let keys = QuantizedRows(
+                random.keys(n, dim: dim),
+                format: format,
+                dim: dim,
+                group: group
+            )
             let values = QuantizedRows(
-                random.keys(n, dim: dim), format: valueFormat, dim: dim, group: group)
+                random.keys(n, dim: dim),
+                format: valueFormat,
+                dim: dim,
+                group: group
+            )
             let queries = random.normals(rows * dim)
             let scale = 1 / Float(dim).squareRoot()
 
@@ -107,14 +129,21 @@ import Testing
                 var logits = keys.score(queries, rows: rows, from: start, count: 64)
                 let rescale = state.weigh(&logits, n: 64, scale: scale)
                 values.accumulate(
-                    into: &state.accumulator, rescale: rescale, weights: logits, from: start,
-                    count: 64)
+                    into: &state.accumulator,
+                    rescale: rescale,
+                    weights: logits,
+                    from: start,
+                    count: 64
+                )
             }
             let output = state.output()
             for r in 0..<rows {
                 let expected = Reference.attend(
-                    queries.row(r, dim), keys: keys.decoded(), values: values.decoded(),
-                    softmax: .init(scale: Double(scale)))
+                    queries.row(r, dim),
+                    keys: keys.decoded(),
+                    values: values.decoded(),
+                    softmax: .init(scale: Double(scale))
+                )
                 worst = max(worst, relativeError(output.row(r, dim), expected))
             }
         }

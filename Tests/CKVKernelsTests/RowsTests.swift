@@ -3,8 +3,10 @@ import Testing
 
 /// Scalar rows/ against the references.
 @Suite struct RowsTests {
-    typealias Widen = @Sendable (kv_isa, UnsafeMutablePointer<Float>?, UnsafePointer<UInt16>?, Int) -> Void
-    typealias Narrow = @Sendable (kv_isa, UnsafeMutablePointer<UInt16>?, UnsafePointer<Float>?, Int) -> Void
+    typealias Widen =
+        @Sendable (kv_isa, UnsafeMutablePointer<Float>?, UnsafePointer<UInt16>?, Int) -> Void
+    typealias Narrow =
+        @Sendable (kv_isa, UnsafeMutablePointer<UInt16>?, UnsafePointer<Float>?, Int) -> Void
 
     @Test func everyHalfWidensExactly() {
         let patterns = (0...UInt16.max).map { $0 }
@@ -38,7 +40,9 @@ import Testing
                     floats += [x, x.nextUp, x.nextDown]
                 }
             }
-            floats += (0..<10000).map { _ in Float(bitPattern: UInt32.random(in: 0...(.max), using: &random)) }
+            floats += (0..<10000).map { _ in
+                Float(bitPattern: UInt32.random(in: 0...(.max), using: &random))
+            }
             floats.removeAll { $0.isNaN }
             var halves = [UInt16](repeating: 0, count: floats.count)
             narrow(.scalar, &halves, floats, floats.count)
@@ -68,10 +72,12 @@ import Testing
         var random = Random(3)
         for _ in 0..<300 {
             var source = random.normals(random.int(0...90))
-            for beyond in [Float.nan, .infinity, -.infinity, 1e9, -65505, 65504] where random.chance(20) {
+            for beyond in [Float.nan, .infinity, -.infinity, 1e9, -65505, 65504]
+            where random.chance(20) {
                 if let at = source.indices.randomElement(using: &random) { source[at] = beyond }
             }
-            let expected = source.firstIndex { !$0.isFinite || $0.magnitude > 65504 } ?? source.count
+            let expected =
+                source.firstIndex { !$0.isFinite || $0.magnitude > 65504 } ?? source.count
             #expect(kv_find_beyond(.scalar, source, source.count, 65504) == expected)
         }
     }
@@ -99,7 +105,8 @@ import Testing
                 let magnitudes = Reference.magnitudes(row, next)
                 #expect(
                     abs(Double(dots[i]) - Reference.dot(row, next))
-                        <= Reference.treeBound(dim, magnitudes: magnitudes))
+                        <= Reference.treeBound(dim, magnitudes: magnitudes)
+                )
             }
         }
     }
@@ -112,7 +119,9 @@ import Testing
         kv_hadamard(.scalar, &rotated, dim, 1, dim)
         let expected = Reference.hadamard(row)
         for block in Reference.hadamardBlocks(dim) {
-            let reach = row[block].reduce(0) { $0 + Double($1.magnitude) } / Double(block.count).squareRoot()
+            let reach =
+                row[block].reduce(0) { $0 + Double($1.magnitude) }
+                / Double(block.count).squareRoot()
             for i in block {
                 #expect(abs(Double(rotated[i]) - expected[i]) <= 12 * Reference.epsilon * reach)
             }

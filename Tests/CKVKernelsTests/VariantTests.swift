@@ -39,5 +39,6 @@ public import Testing
 }
 
 extension kv_isa: @retroactive CustomTestStringConvertible {
+    /// The level's name.
     public var testDescription: String { name }
 }

@@ -32,7 +32,12 @@ extension Reference {
 
     /// Folds the logits of a block into a state; returns the weights of its values and the factor for
     /// what was accumulated before.
-    static func fold(_ logits: some Collection<Float>, visible: Int, softmax: Softmax, into state: inout State)
+    static func fold(
+        _ logits: some Collection<Float>,
+        visible: Int,
+        softmax: Softmax,
+        into state: inout State
+    )
         -> (weights: [Double], rescale: Double)
     {
         let x = logits.enumerated().map { t, raw in
@@ -51,7 +56,11 @@ extension Reference {
     }
 
     static func accumulate(
-        _ accumulator: [Double], rescale: Double, weights: [Double], values: [Float], dim: Int
+        _ accumulator: [Double],
+        rescale: Double,
+        weights: [Double],
+        values: [Float],
+        dim: Int
     ) -> [Double] {
         var out = accumulator.map { $0 * rescale }
         for (t, weight) in weights.enumerated() {
@@ -73,7 +82,10 @@ extension Reference {
 
     /// Attention of one query over rows of keys and values, at once, as textbooks have it.
     static func attend(
-        _ query: some Collection<Float>, keys: [Float], values: [Float], softmax: Softmax
+        _ query: some Collection<Float>,
+        keys: [Float],
+        values: [Float],
+        softmax: Softmax
     ) -> [Double] {
         let dim = query.count
         let n = keys.count / dim

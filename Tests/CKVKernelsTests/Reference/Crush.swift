@@ -1,7 +1,10 @@
 extension Reference {
     /// The bits of every page's signature, token-major, as arrays of booleans.
     static func signatures(
-        _ scores: [[Float]], page: Int, threshold: [Float], tieEnd: [Int]
+        _ scores: [[Float]],
+        page: Int,
+        threshold: [Float],
+        tieEnd: [Int]
     ) -> [[Bool]] {
         let tokens = scores.first?.count ?? 0
         return stride(from: 0, to: tokens, by: page).map { start in

@@ -13,7 +13,9 @@ extension Reference {
         var maximum = 0.0
     }
 
-    static func probabilities(_ logits: some Collection<Float>, visible: Int, scale: Double) -> [Double] {
+    static func probabilities(_ logits: some Collection<Float>, visible: Int, scale: Double)
+        -> [Double]
+    {
         let x = logits.prefix(visible).map { Double($0) * scale }
         let maximum = x.max() ?? 0
         let weights = x.map { exp($0 - maximum) }
@@ -22,7 +24,10 @@ extension Reference {
     }
 
     static func observe(
-        _ rows: [[Double]], visible: [Int], windowStart: Int, threshold: Double
+        _ rows: [[Double]],
+        visible: [Int],
+        windowStart: Int,
+        threshold: Double
     ) -> [Observation] {
         var out = [Observation](repeating: .init(), count: rows.first?.count ?? 0)
         for (r, row) in rows.enumerated() {

@@ -25,8 +25,12 @@ struct QuantizedFormat: CustomTestStringConvertible, Sendable {
 
     func quantizer(dim: Int, group: Int) -> kv_quantizer {
         kv_quantizer(
-            dim: UInt32(dim), group: UInt32(group), per_channel: perChannel, asymmetric: asymmetric,
-            values: values)
+            dim: UInt32(dim),
+            group: UInt32(group),
+            per_channel: perChannel,
+            asymmetric: asymmetric,
+            values: values
+        )
     }
 
     func codeBytes(dim: Int) -> Int {
@@ -71,7 +75,9 @@ struct QuantizedRows {
     /// The f16 scale (`plane` 0) or zero (`plane` 1) of an element.
     private func parameter(_ token: Int, _ element: Int, plane: Int) -> Double {
         if format.perChannel {
-            return SmallFloat.f16.value((plane == 0 ? scales : zeros)[token / group * dim + element])
+            return SmallFloat.f16.value(
+                (plane == 0 ? scales : zeros)[token / group * dim + element]
+            )
         }
         let groups = (dim + group - 1) / group
         let half = (plane * groups + element / group) * 16 + token % 16
@@ -123,7 +129,9 @@ struct PreparedQuery {
         var at = bytes.startIndex
         func next<T>(_ type: T.Type) -> T {
             defer { at += MemoryLayout<T>.size }
-            return bytes[at..<at + MemoryLayout<T>.size].withUnsafeBytes { $0.loadUnaligned(as: type) }
+            return bytes[at..<at + MemoryLayout<T>.size].withUnsafeBytes {
+                $0.loadUnaligned(as: type)
+            }
         }
         step = next(Float.self)
         sums = (0..<groups).map { _ in Int(next(Int32.self)) }

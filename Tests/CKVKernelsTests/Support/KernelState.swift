@@ -2,8 +2,13 @@ import CKVKernels
 
 /// Calls kv_softmax_fold, scalar, with what a reference softmax says.
 func foldKernel(
-    _ logits: inout [Float], n: Int, visible: [UInt32], softmax: Reference.Softmax,
-    maximum: inout [Float], sum: inout [Float], rescale: inout [Float]
+    _ logits: inout [Float],
+    n: Int,
+    visible: [UInt32],
+    softmax: Reference.Softmax,
+    maximum: inout [Float],
+    sum: inout [Float],
+    rescale: inout [Float]
 ) {
     func pointer<R>(_ vector: [Float]?, _ body: (UnsafePointer<Float>?) -> R) -> R {
         guard let vector else { return body(nil) }
@@ -13,10 +18,24 @@ func foldKernel(
         pointer(softmax.keyScale) { keyScale in
             pointer(softmax.valueScale) { valueScale in
                 var vectors = kv_entry_vectors(
-                    logit_bias: bias, key_scale: keyScale, value_scale: valueScale)
+                    logit_bias: bias,
+                    key_scale: keyScale,
+                    value_scale: valueScale
+                )
                 kv_softmax_fold(
-                    .scalar, &logits, n, maximum.count, n, visible, Float(softmax.scale),
-                    Float(softmax.softcap), &vectors, &maximum, &sum, &rescale)
+                    .scalar,
+                    &logits,
+                    n,
+                    maximum.count,
+                    n,
+                    visible,
+                    Float(softmax.scale),
+                    Float(softmax.softcap),
+                    &vectors,
+                    &maximum,
+                    &sum,
+                    &rescale
+                )
             }
         }
     }
@@ -47,30 +66,61 @@ struct KernelState: Equatable {
     }
 
     /// Softmax of a block's logits: what values are to be weighted with.
-    mutating func weigh(_ logits: inout [Float], n: Int, scale: Float, bias: [Float]? = nil) -> [Float] {
+    mutating func weigh(_ logits: inout [Float], n: Int, scale: Float, bias: [Float]? = nil)
+        -> [Float]
+    {
         var rescale = [Float](repeating: 0, count: rows)
         foldKernel(
-            &logits, n: n, visible: .init(repeating: UInt32(n), count: rows),
-            softmax: .init(scale: Double(scale), bias: bias), maximum: &maximum, sum: &sum,
-            rescale: &rescale)
+            &logits,
+            n: n,
+            visible: .init(repeating: UInt32(n), count: rows),
+            softmax: .init(scale: Double(scale), bias: bias),
+            maximum: &maximum,
+            sum: &sum,
+            rescale: &rescale
+        )
         return rescale
     }
 
     mutating func fold(
-        _ queries: [Float], keys: [Float], values: [Float], scale: Float, bias: [Float]? = nil
+        _ queries: [Float],
+        keys: [Float],
+        values: [Float],
+        scale: Float,
+        bias: [Float]? = nil
     ) {
         let n = keys.count / dim
         var logits = [Float](repeating: 0, count: rows * n)
         kv_score_f32(.scalar, &logits, n, queries, rows, dim, keys, dim, n)
         let rescale = weigh(&logits, n: n, scale: scale, bias: bias)
         kv_accumulate_f32(
-            .scalar, &accumulator, rescale, rows, dim, logits, n, values, dim, n, nil, 0)
+            .scalar,
+            &accumulator,
+            rescale,
+            rows,
+            dim,
+            logits,
+            n,
+            values,
+            dim,
+            n,
+            nil,
+            0
+        )
     }
 
     mutating func merge(_ other: KernelState) {
         kv_merge_states(
-            .scalar, &maximum, &sum, &accumulator, other.maximum, other.sum, other.accumulator, rows,
-            dim)
+            .scalar,
+            &maximum,
+            &sum,
+            &accumulator,
+            other.maximum,
+            other.sum,
+            other.accumulator,
+            rows,
+            dim
+        )
     }
 
     func output() -> [Float] {

@@ -1,23 +1,38 @@
 import CKVKernels
 
 extension QuantizedRows {
-    /// Encodes with the scalar kernel. Per channel, the count of rows is a multiple of the group.
+    /// Encodes with the scalar kernel.
+    ///
+    /// Per channel, the count of rows is a multiple of the group.
     init(_ rows: [Float], format: QuantizedFormat, dim: Int, group: Int) {
         let n = rows.count / dim
         let planes = format.perChannel ? n / group * dim : 0
         self.init(
-            format: format, dim: dim, group: group, n: n,
-            tiles: .init(repeating: 0xee, count: (n + 15) / 16 * format.tileBytes(dim: dim, group: group)),
+            format: format,
+            dim: dim,
+            group: group,
+            n: n,
+            tiles: .init(
+                repeating: 0xee,
+                count: (n + 15) / 16 * format.tileBytes(dim: dim, group: group)
+            ),
             scales: .init(repeating: 0xeeee, count: planes),
-            zeros: .init(repeating: 0xeeee, count: format.asymmetric ? planes : 0))
+            zeros: .init(repeating: 0xeeee, count: format.asymmetric ? planes : 0)
+        )
         let encode = format.bits == 8 ? kv_encode_q8 : kv_encode_q4
         let perChannel = format.perChannel
         scales.withUnsafeMutableBufferPointer { scales in
             zeros.withUnsafeMutableBufferPointer { zeros in
                 encode(
-                    .scalar, &tiles, perChannel ? scales.baseAddress : nil,
-                    perChannel && format.asymmetric ? zeros.baseAddress : nil, rows, dim, n,
-                    format.quantizer(dim: dim, group: group))
+                    .scalar,
+                    &tiles,
+                    perChannel ? scales.baseAddress : nil,
+                    perChannel && format.asymmetric ? zeros.baseAddress : nil,
+                    rows,
+                    dim,
+                    n,
+                    format.quantizer(dim: dim, group: group)
+                )
             }
         }
     }
@@ -34,9 +49,11 @@ extension QuantizedRows {
                     let tile = tiles.baseAddress! + start / 16 * tileBytes
                     let plane = start / group * dim
                     return body(
-                        tile, format.perChannel ? scales.baseAddress! + plane : nil,
+                        tile,
+                        format.perChannel ? scales.baseAddress! + plane : nil,
                         format.perChannel && format.asymmetric ? zeros.baseAddress! + plane : nil,
-                        format.perChannel ? start % group : 0)
+                        format.perChannel ? start % group : 0
+                    )
                 }
             }
         }
@@ -60,27 +77,64 @@ extension QuantizedRows {
         withEntries(from: start) { tiles, scales, zeros, first in
             if format.perChannel {
                 score(
-                    .scalar, &logits, count, queries, rows, tiles, scales, zeros, first, count,
-                    quantizer)
+                    .scalar,
+                    &logits,
+                    count,
+                    queries,
+                    rows,
+                    tiles,
+                    scales,
+                    zeros,
+                    first,
+                    count,
+                    quantizer
+                )
             } else {
                 let prepared = Self.prepare(queries, rows: rows, dim: dim, group: group)
                 score(
-                    .scalar, &logits, count, prepared, rows, tiles, scales, zeros, first, count,
-                    quantizer)
+                    .scalar,
+                    &logits,
+                    count,
+                    prepared,
+                    rows,
+                    tiles,
+                    scales,
+                    zeros,
+                    first,
+                    count,
+                    quantizer
+                )
             }
         }
         return logits
     }
 
     func accumulate(
-        into accumulator: inout [Float], rescale: [Float], weights: [Float], from start: Int,
-        count: Int, indices: [UInt32]? = nil
+        into accumulator: inout [Float],
+        rescale: [Float],
+        weights: [Float],
+        from start: Int,
+        count: Int,
+        indices: [UInt32]? = nil
     ) {
         let accumulate = format.bits == 8 ? kv_accumulate_q8 : kv_accumulate_q4
         withEntries(from: start) { tiles, scales, zeros, first in
             accumulate(
-                .scalar, &accumulator, rescale, rescale.count, weights, count, tiles, scales, zeros,
-                first, count, indices, indices?.count ?? 0, quantizer)
+                .scalar,
+                &accumulator,
+                rescale,
+                rescale.count,
+                weights,
+                count,
+                tiles,
+                scales,
+                zeros,
+                first,
+                count,
+                indices,
+                indices?.count ?? 0,
+                quantizer
+            )
         }
     }
 

@@ -1,5 +1,6 @@
-/// splitmix64: the same numbers on every machine. A test makes its own from the run's seed, and a
-/// number that keeps tests apart.
+/// splitmix64: the same numbers on every machine.
+///
+/// A test makes its own from the run's seed, and a number that keeps tests apart.
 struct Random: RandomNumberGenerator {
     private var state: UInt64
 

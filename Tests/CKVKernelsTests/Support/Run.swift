@@ -19,7 +19,8 @@ enum Run {
     }()
 
     /// Random cases per kernel and level; `KVCOMPRESS_CASES` changes it.
-    static let cases = ProcessInfo.processInfo.environment["KVCOMPRESS_CASES"].flatMap(UInt32.init) ?? 400
+    static let cases =
+        ProcessInfo.processInfo.environment["KVCOMPRESS_CASES"].flatMap(UInt32.init) ?? 400
 
     /// The levels that `KV_REQUIRE_ISA=avx512,...` says this machine must have.
     static let required: [String] =
