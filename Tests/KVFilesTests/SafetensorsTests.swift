@@ -1,4 +1,5 @@
 import Foundation
+import KVCompress
 import KVFiles
 import Testing
 

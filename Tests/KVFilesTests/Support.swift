@@ -21,9 +21,10 @@ final class Scratch {
         get throws { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
     }
 
-    /// A file of these bytes.
+    /// A new file of these bytes; an old one's mappings stay whole, as it is not shortened but removed.
     func file(_ bytes: [UInt8], _ name: String = "file") throws -> URL {
         let url = self[name]
+        unlink(url.path)
         try Data(bytes).write(to: url)
         return url
     }
