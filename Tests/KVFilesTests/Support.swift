@@ -31,7 +31,9 @@ final class Scratch {
 }
 
 /// The error that `body` throws, recorded as an issue when it throws none.
-func refusal(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void) -> FileError? {
+func refusal(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void)
+    -> FileError?
+{
     #expect(throws: FileError.self, sourceLocation: sourceLocation) { try body() }
 }
 
