@@ -1,0 +1,46 @@
+import ArgumentParser
+import Foundation
+import KVCompress
+import KVFiles
+
+struct Compress: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compress a KV dump into a .kvc file.",
+        discussion: """
+            Applies a plan to every layer of a dump (safetensors, as Tools/dump_kv.py writes it), stores the \
+            compressed cache and prints what every byte of it is.
+
+            Examples:
+              kvc compress story.kv.safetensors --plan q8 -o story.kvc
+              kvc compress story.kv.safetensors --plan 'snapkv(budget=25%) | q4' -o story.kvc --report r.json
+              kvc compress story.kv.safetensors --plan 'h2o(budget=64MiB) | kvcrush(share=25%)' -o story.kvc
+            """)
+
+    @Argument(help: ArgumentHelp("The KV dump.", valueName: "in.safetensors"), completion: .file())
+    var input: String
+
+    @Option(name: .long, help: "The plan; quote it. 'kvc methods' lists what it may name.")
+    var plan: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write.", valueName: "out.kvc"))
+    var output: String
+
+    @Option(name: .long, help: ArgumentHelp("Write the report as JSON, too.", valueName: "r.json"))
+    var report: String?
+
+    @OptionGroup var work: WorkOptions
+
+    func run() throws {
+        let plan = try Plan(typed: plan)
+        let status = StatusLine("compressing \(input)", quiet: work.quiet)
+        defer { status.end() }
+        let cache = try KVDump.read(URL(fileURLWithPath: input))
+        let compressed = try plan.compress(cache, options: work.compressionOptions())
+        status.now("writing \(output)")
+        try Container.write(
+            compressed.archive(), metadata: compressed.metadata, to: URL(fileURLWithPath: output))
+        if let report { try write(jsonText(compressed.report) + "\n", to: report) }
+        status.end()
+        work.say(compressed.report.text)
+    }
+}

@@ -1,0 +1,120 @@
+import ArgumentParser
+import Foundation
+import KVCompress
+import KVFiles
+
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Say what a KV dump or a .kvc file holds.",
+        discussion: "Reads the whole of a .kvc file and verifies its checksums; of a dump only the header.")
+
+    @Argument(help: "A KV dump or a .kvc file.", completion: .file())
+    var file: String
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        let url = URL(fileURLWithPath: file)
+        let mapped = try MappedFile(url)
+        let isContainer = url.pathExtension == "kvc" || mapped.bytes.dropFirst().starts(with: "KVC".utf8)
+        let summary =
+            if isContainer {
+                Summary(
+                    try CompressedCache(file: url), bytes: mapped.byteCount)
+            } else {
+                Summary(try KVDump.read(url), bytes: mapped.byteCount)
+            }
+        print(json ? try jsonText(summary) : summary.text)
+    }
+}
+
+extension CompressedCache {
+    /// Reads a .kvc file, all of whose checksums are verified.
+    init(file url: URL) throws {
+        let (archive, metadata) = try Container.read(from: url)
+        do {
+            try self.init(archive: archive)
+        } catch {
+            throw FileError(.format, url, error.description)
+        }
+        self.metadata = metadata
+    }
+}
+
+/// What there is to say of a file.
+private struct Summary: Encodable {
+    struct Layer: Encodable, Equatable {
+        let kvHeads: Int
+        let keyDim: Int
+        let valueDim: Int
+        /// Of a dump that carries queries.
+        var queryHeads: Int?
+        var formats: [String]?
+
+        var text: String {
+            let heads = queryHeads.map { "\(kvHeads) kv heads for \($0) query heads" } ?? "\(kvHeads) kv heads"
+            let dims = keyDim == valueDim ? "head dim \(keyDim)" : "key dim \(keyDim), value dim \(valueDim)"
+            return "\(heads), \(dims)" + (formats.map { ", " + $0.joined(separator: " and ") } ?? "")
+        }
+    }
+
+    enum Kind: String, Encodable {
+        case dump = "kv-dump", container = "kvc"
+    }
+
+    let kind: Kind
+    let bytes: Int
+    let tokens: Int
+    /// Queries per head that a dump carries.
+    var queries: Int?
+    let layers: [Layer]
+    let metadata: [String: String]
+    /// Of a .kvc file.
+    var report: Report?
+
+    init(_ cache: Cache, bytes: Int) {
+        kind = .dump
+        self.bytes = bytes
+        tokens = cache.tokens
+        queries = cache.layers[0].queries?[0].count ?? 0
+        metadata = cache.metadata
+        layers = cache.layers.map { layer in
+            let geometry = layer.geometry
+            return Layer(
+                kvHeads: geometry.kvHeads, keyDim: geometry.keyDim, valueDim: geometry.valueDim,
+                queryHeads: layer.queries?.count,
+                formats: Set((layer.keys + layer.values).map(\.format.rawValue)).sorted())
+        }
+    }
+
+    init(_ compressed: CompressedCache, bytes: Int) {
+        kind = .container
+        self.bytes = bytes
+        tokens = compressed.tokens
+        metadata = compressed.metadata
+        layers = compressed.geometry.map {
+            Layer(kvHeads: $0.kvHeads, keyDim: $0.keyDim, valueDim: $0.valueDim)
+        }
+        report = compressed.report
+    }
+
+    var text: String {
+        var table = Table(leading: 2)
+        table.add(["file", (kind == .dump ? "KV dump" : "compressed cache (.kvc)") + ", \(bytes.grouped) bytes"])
+        for (name, value) in metadata.sorted(by: { $0.key < $1.key }) where !["format", "keys"].contains(name) {
+            table.add([name, value])
+        }
+        if let queries {
+            table.add(["tokens", tokens.grouped])
+            table.add(["queries", queries == 0 ? "none" : "of the last \(queries.grouped) tokens"])
+        }
+        var first = 0
+        for end in 1...layers.count where end == layers.count || layers[end] != layers[first] {
+            let name = first + 1 == end ? "layer \(first)" : "layers \(first)...\(end - 1)"
+            table.add([name, layers[first].text])
+            first = end
+        }
+        return table.text + (report.map { "\n" + $0.text } ?? "")
+    }
+}

@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import KVCompress
+import KVFiles
+
+@main
+struct KVC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kvc",
+        abstract: "Compress the key-value caches of language models, and attend on them as they are.",
+        discussion: """
+            A plan says what is done, stage after stage:
+
+              h2o(budget=25%) | kvcrush(share=25%) | q4(rotate=hadamard)
+
+            keeps a quarter of the tokens and writes them with 4 bits per number. 'kvc methods' lists what \
+            a plan may name. Start with 'kvc compare' on a dump of your own model's cache, which \
+            Tools/dump_kv.py makes.
+
+            Exit status: 0, 1 (the data is bad or a file cannot be read or written), 64 (the command or \
+            the plan is mistyped).
+            """,
+        version: "0.1.0",
+        subcommands: [
+            Compare.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self, Methods.self,
+            KernelsCommand.self,
+        ])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let error as UsageFailure {
+            fail(error.description, status: ExitCode.validationFailure)
+        } catch let error as FileError {
+            fail(error.description, status: ExitCode.failure)
+        } catch let error as CompressionError {
+            fail(error.description, status: ExitCode.failure)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    /// Says on one line what was wrong and ends.
+    private static func fail(_ description: String, status: ExitCode) -> Never {
+        let line = description.split(whereSeparator: \.isNewline).joined(separator: " ")
+        FileHandle.standardError.write(Data("kvc: \(line)\n".utf8))
+        exit(withError: status)
+    }
+}
+
+/// A command that cannot be meant: exit status 64, as for options that do not exist.
+struct UsageFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
+extension Plan {
+    /// The plan that was typed; a mistake in it is one of usage.
+    init(typed text: String) throws {
+        do {
+            try self.init(text)
+        } catch {
+            throw UsageFailure(description: "in the plan '\(text)': \(error.description)")
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Foundation
+import KVCompress
+import KVFiles
+
+/// What every command that works on files takes.
+struct WorkOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Threads to use; results do not depend on their number.", valueName: "n"))
+    var threads: Int?
+
+    @Flag(name: .shortAndLong, help: "Print errors only.")
+    var quiet = false
+
+    func validate() throws {
+        guard threads.map({ (1...1024).contains($0) }) ?? true else {
+            throw ValidationError("--threads takes 1...1024.")
+        }
+    }
+
+    /// The threads asked for, else those of the machine.
+    var workers: Workers { Workers(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) }
+
+    func compressionOptions(_ workers: Workers? = nil) -> CompressionOptions {
+        CompressionOptions(workers: workers ?? self.workers)
+    }
+
+    /// Prints unless asked to be quiet.
+    func say(_ text: String) {
+        if !quiet { print(text) }
+    }
+}
+
+/// JSON for programs: keys in alphabetical order, so that two runs can be compared line by line.
+func jsonText(_ value: some Encodable) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+/// Writes a text file whole or not at all.
+func write(_ text: String, to path: String) throws {
+    try AtomicFile.write(to: URL(fileURLWithPath: path)) { file throws(FileError) in
+        try file.write(Array(text.utf8))
+    }
+}
