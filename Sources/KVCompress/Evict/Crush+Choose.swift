@@ -8,8 +8,7 @@ extension Crush {
         let important = contest.best(contest.room - count, of: evictable)
         guard count > 0 else { return important }
 
-        let taken = Set(important)
-        let candidates = evictable.filter { !taken.contains($0) }
+        let candidates = evictable.without(important)
         let source = bits == .kv ? scores.means(groups: kvHeads, layer.allocator) : scores
         let first = contest.evictable.lowerBound
         let signatures = Signatures(
@@ -72,17 +71,35 @@ struct Signatures {
         return Signatures(bits: bits, bytes: bytes, storage: packed)
     }
 
-    /// Whether a bit of a signature is set, as 0 or 1.
-    func bit(_ index: Int, _ bit: Int) -> Int {
-        Int(storage.pointer[index * bytes + bit / 8] >> UInt8(bit % 8) & 1)
+    /// The set bits of a signature, ascending.
+    @inline(__always)
+    func forEachBit(of index: Int, _ body: (Int) -> Void) {
+        let signature = storage.pointer + index * bytes
+        for byte in 0..<bytes {
+            var rest = signature[byte]
+            while rest != 0 {
+                body(byte * 8 + rest.trailingZeroBitCount)
+                rest &= rest - 1
+            }
+        }
     }
 
     /// How many of some signatures have each bit.
     func counts(of members: some Sequence<Int>) -> [Int] {
         var counts = [Int](repeating: 0, count: bits)
-        for member in members {
-            for bit in 0..<bits { counts[bit] += self.bit(member, bit) }
-        }
+        for member in members { forEachBit(of: member) { counts[$0] += 1 } }
         return counts
+    }
+}
+
+extension [UInt32] {
+    /// An ascending list without the elements of another one.
+    func without(_ others: [UInt32]) -> [UInt32] {
+        var rest = others[...]
+        return filter { element in
+            guard rest.first == element else { return true }
+            rest.removeFirst()
+            return false
+        }
     }
 }

@@ -20,7 +20,7 @@ struct LayerSelector: Sendable {
         }
         let page = page(budget)
         let shared = eviction.tokens == .layer || eviction.scorer.isPerLayer || eviction.crush != nil
-        let rows = scores.means(groups: shared ? 1 : kvHeads, allocator).sums(page: page, allocator)
+        let rows = scores.means(groups: shared ? 1 : kvHeads, page: page, allocator)
         let protected = protection(budget).pages(of: page, tokens: tokens, budget: budget / page)
         let contest = Contest(
             rows: rows, selector: eviction.selector, protected: protected, budget: budget / page)
@@ -100,8 +100,7 @@ struct Contest {
     func together() -> [[UInt32]] {
         let floor = max(0, budget / 5 - protected.count)
         let assured = (0..<rows.heads).flatMap { best(floor, of: candidates($0)) }
-        let taken = Set(assured)
-        let others = (0..<rows.heads).flatMap { candidates($0).filter { !taken.contains($0) } }
+        let others = (0..<rows.heads).flatMap { candidates($0) }.without(assured)
         return byRow((assured + best(rows.heads * (room - floor), of: others)).sorted())
     }
 

@@ -62,26 +62,23 @@ struct Scores: Sendable {
 
     func row(_ head: Int) -> UnsafePointer<Float> { UnsafePointer(values.pointer + head * tokens) }
 
-    /// Means over runs of `heads / groups` neighbouring rows: one row per kv head, or one in all.
+    /// Means over runs of `heads / groups` neighbouring rows, one per kv head or one in all, summed over pages
+    /// of tokens.
     ///
-    /// Summed in double precision, so that the order of heads does not show.
-    func means(groups: Int, _ allocator: Allocator) -> Scores {
+    /// Everything is added up in double precision before it is divided, so that the order of heads does not
+    /// show and equal sums stay equal.
+    func means(groups: Int, page: Int = 1, _ allocator: Allocator) -> Scores {
         let size = heads / groups
-        guard size > 1 else { return self }
-        return Scores(heads: groups, tokens: tokens, allocator) { group, means in
-            for token in 0..<tokens {
+        guard size > 1 || page > 1 else { return self }
+        return Scores(heads: groups, tokens: (tokens + page - 1) / page, allocator) { group, means in
+            let rows = (group * size..<(group + 1) * size).map(row)
+            for first in stride(from: 0, to: tokens, by: page) {
                 var sum = 0.0
-                for head in group * size..<(group + 1) * size { sum += Double(row(head)[token]) }
-                means[token] = Float(sum / Double(size))
+                for token in first..<min(first + page, tokens) {
+                    for row in rows { sum += Double(row[token]) }
+                }
+                means[first / page] = Float(sum / Double(size))
             }
-        }
-    }
-
-    /// Sums over pages of tokens.
-    func sums(page: Int, _ allocator: Allocator) -> Scores {
-        guard page > 1 else { return self }
-        return Scores(heads: heads, tokens: (tokens + page - 1) / page, allocator) { head, sums in
-            for token in 0..<tokens { sums[token / page] += row(head)[token] }
         }
     }
 }

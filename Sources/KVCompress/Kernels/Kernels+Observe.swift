@@ -7,21 +7,9 @@ extension Kernels {
         to logits: UnsafeMutablePointer<Float>, stride: Int
     ) {
         precondition(count <= keys.count && count <= stride)
-        let base = keys.base
-        switch keys.format {
-        case .f32:
-            kv_score_f32(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: Float.self),
-                keys.stride, count)
-        case .f16:
-            kv_score_f16(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
-                keys.stride, count)
-        case .bf16:
-            kv_score_bf16(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
-                keys.stride, count)
-        }
+        score(
+            keys.format, logits: logits, logitsStride: stride, queries: queries, rows: rows, dim: keys.dim,
+            keys: keys.base, stride: keys.stride, n: count)
     }
 
     /// The weighted sum of rows, one weight each, as one packed f32 row.
@@ -29,22 +17,9 @@ extension Kernels {
         of rows: Rows, weights: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>
     ) {
         sum.update(repeating: 0, count: rows.dim)
-        var one: Float = 1
-        let base = rows.base
-        switch rows.format {
-        case .f32:
-            kv_accumulate_f32(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: Float.self),
-                rows.stride, rows.count, nil, 0)
-        case .f16:
-            kv_accumulate_f16(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
-                rows.stride, rows.count, nil, 0)
-        case .bf16:
-            kv_accumulate_bf16(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
-                rows.stride, rows.count, nil, 0)
-        }
+        accumulate(
+            rows.format, accumulator: sum, rescale: [1], rows: 1, dim: rows.dim, weights: weights,
+            weightsStride: rows.count, values: rows.base, stride: rows.stride, n: rows.count, indices: nil)
     }
 
     /// Turns raw dots of one query head into causal attention and adds it to the reductions, each

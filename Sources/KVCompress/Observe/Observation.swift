@@ -82,23 +82,8 @@ public final class Observation: @unchecked Sendable {
 extension Workers {
     /// `transform(0) ... transform(count - 1)`, in that order.
     func map<Value: Sendable>(_ count: Int, _ transform: @escaping @Sendable (Int) -> Value) -> [Value] {
-        let slots = Slots<Value>(count: count)
-        run(count) { slots.values[$0] = transform($0) }
-        return slots.values.map { $0! }
-    }
-}
-
-/// Results under way: each index is written by one thread, and read when all are done.
-private final class Slots<Value>: @unchecked Sendable {
-    let values: UnsafeMutableBufferPointer<Value?>
-
-    init(count: Int) {
-        values = .allocate(capacity: count)
-        values.initialize(repeating: nil)
-    }
-
-    deinit {
-        values.deinitialize()
-        values.deallocate()
+        let results = Results<Value>(count)
+        run(count) { results[$0] = transform($0) }
+        return results.all
     }
 }

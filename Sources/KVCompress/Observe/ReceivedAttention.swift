@@ -60,6 +60,8 @@ struct ReceivedAttention: Sendable {
         let logits = observation.allocator.buffer(Float.self, group * positions * tokens)
         let scale = Float(1 / Double(keys.dim).squareRoot())
 
+        defer { withExtendedLifetime((packed, logits, target)) {} }
+
         // Queries outside the window are no part of a window sum.
         for start in stride(from: onlyWindow ? window : 0, to: count, by: positions) {
             let block = start..<min(start + positions, count)
