@@ -71,7 +71,7 @@ struct ComparisonResult: Encodable {
         """
         \(source.model)
         \(source.shape); \(source.tokens.grouped) tokens, of which \
-        \((source.tokens - source.holdout).grouped) are compressed and the last \(source.holdout) ask.
+        \((source.tokens - source.holdout).grouped) are compressed and the last \(source.holdout) held out.
 
         \(table)
 
@@ -89,7 +89,7 @@ struct ComparisonResult: Encodable {
         return """
 
             Read with care: \(source.tokens) tokens are few. Over a text this short models attend to what is near, so that
-            keeping the sinks and the most recent tokens (streaming) is hard to beat, and no eviction has much to find.
+            keeping the sinks and the most recent tokens (streaming) is a strong rival, and evictions differ little.
             Long contexts and larger models rank plans differently: Tools/dump_kv.py dumps the cache of yours.
 
             """

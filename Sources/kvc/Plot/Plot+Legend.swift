@@ -42,16 +42,24 @@ extension Plot {
         }
     }
 
-    /// A plan's text in lines that fit beside the picture, cut between its stages.
+    /// A plan's text in lines that fit beside the picture, cut between stages if that is enough.
     private func lines(_ plan: String) -> [String] {
-        plan.components(separatedBy: " | ").reduce(into: []) { lines, stage in
-            guard let last = lines.last else { return lines.append(stage) }
-            if last.count + stage.count < 44 {
-                lines[lines.count - 1] += " | " + stage
-            } else {
-                lines.append("| " + stage)
+        let limit = 41
+        var lines: [String] = []
+        for (index, stage) in plan.components(separatedBy: " | ").enumerated() {
+            let text = index == 0 ? stage : "| " + stage
+            if let last = lines.last, last.count + text.count < limit {
+                lines[lines.count - 1] = last + " " + text
+                continue
+            }
+            lines.append("")
+            for word in text.split(separator: " ") {
+                if lines[lines.count - 1].count + word.count >= limit { lines.append("  ") }
+                let isFirst = lines[lines.count - 1].allSatisfy { $0 == " " }
+                lines[lines.count - 1] += (isFirst ? "" : " ") + word
             }
         }
+        return lines
     }
 
     /// The numbered plans beside the picture, by family, with what the picture shows as numbers.
@@ -68,7 +76,7 @@ extension Plot {
                 svg.text(
                     "\(member + 1)", start + 16, at, size: 11.5, color: family.color, anchor: .end, more: .bold)
                 for (index, line) in lines(point.plan).enumerated() {
-                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono)
+                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono + " xml:space=\"preserve\"")
                 }
                 svg.text(
                     String(format: "%.1f×", point.ratio), width - 88, at, size: 11, color: "#59636e", anchor: .end)
