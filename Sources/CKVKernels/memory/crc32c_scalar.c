@@ -2,27 +2,12 @@
 //
 // The remainder of a word is the exclusive or of the remainders of its bits, so one constant per
 // bit of the word tells everything: nibble[k][v] is the remainder of value v at bits 4k ..< 4k + 4
-// of eight little-endian bytes. One byte alone is a word's last byte. check: "123456789" gives
-// 0xe3069283.
+// of eight little-endian bytes. One byte alone is a word's last byte. "123456789" gives 0xe3069283.
 #include "dispatch/variants.h"
 
-#define NIBBLE(a, b, c, d)                                                                         \
-    {0,                                                                                            \
-     (a),                                                                                          \
-     (b),                                                                                          \
-     (a) ^ (b),                                                                                    \
-     (c),                                                                                          \
-     (a) ^ (c),                                                                                    \
-     (b) ^ (c),                                                                                    \
-     (a) ^ (b) ^ (c),                                                                              \
-     (d),                                                                                          \
-     (a) ^ (d),                                                                                    \
-     (b) ^ (d),                                                                                    \
-     (a) ^ (b) ^ (d),                                                                              \
-     (c) ^ (d),                                                                                    \
-     (a) ^ (c) ^ (d),                                                                              \
-     (b) ^ (c) ^ (d),                                                                              \
-     (a) ^ (b) ^ (c) ^ (d)}
+#define TWO(x, a)          (x), (x) ^ (a)
+#define FOUR(x, a, b)      TWO(x, a), TWO((x) ^ (b), a)
+#define NIBBLE(a, b, c, d) {FOUR(0, a, b), FOUR(c, a, b), FOUR(d, a, b), FOUR((c) ^ (d), a, b)}
 
 static const uint32_t nibble[16][16] = {
     NIBBLE(0x493c7d27, 0x9278fa4e, 0x211d826d, 0x423b04da),

@@ -39,8 +39,8 @@ static inline __attribute__((always_inline)) void transform_vectors(float *x, si
 }
 
 static inline void transform(float *x, size_t size) {
-    const f32x16 factor = splat((float)(1 / sqrt((double)size))),
-                 one = splat(1); // times 1 is exact
+    const f32x16 factor = splat((float)(1 / sqrt((double)size)));
+    const f32x16 one = splat(1); // times 1 is exact
     if (size < 16) {
         store_first(x, mul(butterflies(load_first(x, size), size), factor), size);
         return;

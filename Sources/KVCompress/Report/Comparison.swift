@@ -51,8 +51,11 @@ public struct Comparison: Sendable {
         "q8",
         "q4",
         "q4(rotate=hadamard)",
-        "streaming(budget=44%) | q4(rotate=hadamard)",
-        "streaming(budget=22%) | q4(rotate=hadamard)",
+        "streaming(budget=43%) | q4",
+        "snapkv(budget=43%) | kvcrush(share=25%) | q4",
+        "snapkv(budget=43%, tokens=layer) | q4(rotate=values)",
+        "streaming(budget=21%) | q4",
+        "snapkv(budget=21%) | kvcrush(share=25%) | q4",
     ]
 
     /// Tokens that are compressed.

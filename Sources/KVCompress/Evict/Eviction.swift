@@ -1,0 +1,89 @@
+/// The evict stage of a plan: a scorer, a budget and how it is spent, and KVCrush around it if wanted.
+public struct Eviction: Sendable, Equatable, CustomStringConvertible {
+    var scorer: any Scorer
+    /// What may be kept.
+    public var budget: Budget
+    /// How the budget is spread over layers and heads.
+    public var allocation: Allocation
+    /// How the tokens of highest score are taken.
+    public var selector: Selector
+    /// Whether heads keep tokens of their own.
+    public var tokens: TokenSets
+    /// The first tokens, which are kept whatever their score; inside the budget.
+    public var sinks: Int
+    /// The newest tokens that are kept whatever their score, inside the budget; nil for the scorer's default.
+    public var recent: Amount?
+    /// Representatives for a part of the budget.
+    public var crush: Crush?
+
+    init(_ scorer: any Scorer, _ arguments: Arguments) {
+        self.scorer = scorer
+        budget = arguments.budget("budget")
+        allocation = arguments.word("allocate")
+        selector = Selector(arguments.choice("select"))
+        tokens = arguments.word("tokens")
+        sinks = arguments.count("sinks")
+        recent = arguments.amount("recent")
+    }
+
+    /// The method of a scorer: what its file says, and the parameters that all evictions have.
+    static func method<Kind: Scorer>(of scorer: Kind.Type) -> MethodDescription {
+        let identity = scorer.identity
+        let shared = [
+            ParameterDescription("allocate", .words(Allocation.self), default: "uniform", "how layers and heads share the budget"),
+            ParameterDescription("select", Selector.kind, default: "top", "how the best are taken"),
+            ParameterDescription("tokens", .words(TokenSets.self), default: "head", "whether each head keeps its own tokens"),
+            ParameterDescription("sinks", .count(0...Int.max), default: "4", "first tokens, always kept, inside the budget"),
+            ParameterDescription(
+                "recent", .amount, default: nil,
+                "newest tokens, always kept, inside the budget; default: \(identity.recent)"),
+        ]
+        return MethodDescription(
+            name: identity.name, stage: .evict, summary: identity.summary, source: identity.source,
+            needs: identity.needs,
+            parameters: [ParameterDescription("budget", required: .budget, "what may be kept")]
+                + identity.parameters + shared
+        ) { arguments, plan in
+            plan.eviction = Eviction(Kind(arguments), arguments)
+        }
+    }
+
+    /// The scorer's name in plans.
+    public var method: String { type(of: scorer).identity.name }
+
+    /// The canonical text, KVCrush included.
+    public var description: String {
+        var values = scorer.settings
+        values["budget"] = budget.description
+        values["allocate"] = allocation.rawValue
+        values["select"] = selector.description
+        values["tokens"] = tokens.rawValue
+        values["sinks"] = "\(sinks)"
+        values["recent"] = recent?.description
+        let text = type(of: scorer).method.text(values)
+        return crush.map { "\(text) | \($0)" } ?? text
+    }
+
+    public static func == (a: Eviction, b: Eviction) -> Bool {
+        a.scorer.equals(b.scorer) && a.budget == b.budget && a.allocation == b.allocation
+            && a.selector == b.selector && a.tokens == b.tokens && a.sinks == b.sinks && a.recent == b.recent
+            && a.crush == b.crush
+    }
+
+    /// Refuses combinations that contradict each other.
+    func validate() throws(CompressionError) {
+        guard allocation == .adaptive else { return }
+        if tokens == .layer {
+            throw CompressionError(
+                .plan,
+                "\(method): allocate=adaptive gives every head its own number of tokens, and tokens=layer one set to all; "
+                    + "expected one of the two")
+        }
+        if crush != nil {
+            throw CompressionError(
+                .plan,
+                "kvcrush keeps one token set per layer, and allocate=adaptive gives every head its own; "
+                    + "expected allocate=uniform or allocate=pyramid in '\(method)'")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+/// Says how much every token of every head is worth. A scorer is one file and its name in `Registry`.
+protocol Scorer: Hashable, Sendable {
+    /// Its name, what it needs, and the parameters that are its own.
+    static var identity: ScorerIdentity { get }
+
+    init(_ arguments: Arguments)
+
+    /// The values of its own parameters, as a plan writes them.
+    var settings: [String: String] { get }
+
+    /// Whether the score is one for the whole layer (the mean of the rows), so that all heads keep the same.
+    var isPerLayer: Bool { get }
+
+    /// The newest tokens that are protected when the plan does not say.
+    func defaultRecent(budget: Int, queries: Int) -> Int
+
+    /// What the report should say of a cache with so many queries.
+    func remarks(queries: Int) -> [String]
+
+    /// The scores of all layers; higher is kept.
+    func scores(_ observation: Observation) throws(CompressionError) -> [Scores]
+}
+
+extension Scorer {
+    /// The method that a plan names.
+    static var method: MethodDescription { Eviction.method(of: Self.self) }
+
+    var settings: [String: String] { [:] }
+    var isPerLayer: Bool { false }
+    func defaultRecent(budget: Int, queries: Int) -> Int { 0 }
+    func remarks(queries: Int) -> [String] { [] }
+
+    func equals(_ other: any Scorer) -> Bool { (other as? Self) == self }
+}
+
+/// What a scorer's file says of it; the parameters that all evictions have are added to these.
+struct ScorerIdentity: Sendable {
+    var name: String
+    var summary: String
+    var source: String
+    var needs: [Need] = []
+    var parameters: [ParameterDescription] = []
+    /// What `recent=` is when it is not given, for people.
+    var recent = "0"
+}
+
+/// The scores of one layer: a row per query head, or per kv head where queries play no part.
+struct Scores: Sendable {
+    let values: Buffer<Float>
+    let heads: Int
+    let tokens: Int
+
+    /// Fills a row per head.
+    init(
+        heads: Int, tokens: Int, _ allocator: Allocator, _ fill: (_ head: Int, _ row: UnsafeMutablePointer<Float>) -> Void
+    ) {
+        self.heads = heads
+        self.tokens = tokens
+        values = allocator.buffer(Float.self, heads * tokens)
+        for head in 0..<heads { fill(head, values.pointer + head * tokens) }
+    }
+
+    func row(_ head: Int) -> UnsafePointer<Float> { UnsafePointer(values.pointer + head * tokens) }
+
+    /// Means over runs of `heads / groups` neighbouring rows: one row per kv head, or one in all.
+    ///
+    /// Summed in double precision, so that the order of heads does not show.
+    func means(groups: Int, _ allocator: Allocator) -> Scores {
+        let size = heads / groups
+        guard size > 1 else { return self }
+        return Scores(heads: groups, tokens: tokens, allocator) { group, means in
+            for token in 0..<tokens {
+                var sum = 0.0
+                for head in group * size..<(group + 1) * size { sum += Double(row(head)[token]) }
+                means[token] = Float(sum / Double(size))
+            }
+        }
+    }
+
+    /// Sums over pages of tokens.
+    func sums(page: Int, _ allocator: Allocator) -> Scores {
+        guard page > 1 else { return self }
+        return Scores(heads: heads, tokens: (tokens + page - 1) / page, allocator) { head, sums in
+            for token in 0..<tokens { sums[token / page] += row(head)[token] }
+        }
+    }
+}
+
+extension Observation {
+    /// Scores of all layers with a row per kv head.
+    func perKVHead(
+        _ fill: @escaping @Sendable (_ layer: Int, _ head: Int, _ row: UnsafeMutablePointer<Float>) -> Void
+    ) -> [Scores] {
+        workers.map(cache.layers.count) { layer in
+            Scores(heads: self.cache.layers[layer].keys.count, tokens: self.cache.tokens, self.allocator) {
+                fill(layer, $0, $1)
+            }
+        }
+    }
+
+    /// Scores of all layers with a row per query head, made of one reduction of the attention received.
+    func perQueryHead(
+        _ attention: ReceivedAttention, _ reduction: ReceivedAttention.Reduction,
+        _ fill: @escaping @Sendable (
+            _ layer: Int, _ received: UnsafePointer<Float>, _ row: UnsafeMutablePointer<Float>
+        ) -> Void
+    ) -> [Scores] {
+        workers.map(cache.layers.count) { layer in
+            let heads = self.cache.layers[layer].queries?.count ?? 0
+            let rows = attention.rows(reduction, layer: layer, heads: heads)
+            return Scores(heads: heads, tokens: self.cache.tokens, self.allocator) { head, row in
+                fill(layer, rows + head * self.cache.tokens, row)
+            }
+        }
+    }
+}

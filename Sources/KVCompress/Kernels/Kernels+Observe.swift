@@ -1,0 +1,82 @@
+internal import CKVKernels
+
+extension Kernels {
+    /// Raw dots of packed f32 query rows with the first `count` keys, in whatever plain format these are.
+    func dots(
+        _ queries: UnsafePointer<Float>, rows: Int, with keys: Rows, count: Int,
+        to logits: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        precondition(count <= keys.count && count <= stride)
+        let base = keys.base
+        switch keys.format {
+        case .f32:
+            kv_score_f32(
+                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: Float.self),
+                keys.stride, count)
+        case .f16:
+            kv_score_f16(
+                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
+                keys.stride, count)
+        case .bf16:
+            kv_score_bf16(
+                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
+                keys.stride, count)
+        }
+    }
+
+    /// The weighted sum of rows, one weight each, as one packed f32 row.
+    func weightedSum(
+        of rows: Rows, weights: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>
+    ) {
+        sum.update(repeating: 0, count: rows.dim)
+        var one: Float = 1
+        let base = rows.base
+        switch rows.format {
+        case .f32:
+            kv_accumulate_f32(
+                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: Float.self),
+                rows.stride, rows.count, nil, 0)
+        case .f16:
+            kv_accumulate_f16(
+                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
+                rows.stride, rows.count, nil, 0)
+        case .bf16:
+            kv_accumulate_bf16(
+                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
+                rows.stride, rows.count, nil, 0)
+        }
+    }
+
+    /// Turns raw dots of one query head into causal attention and adds it to the reductions, each
+    /// one number per key; nil for those that nobody wants.
+    func observe(
+        _ logits: UnsafeMutablePointer<Float>, stride: Int, keys: Int, visible: [UInt32], scale: Float,
+        windowStart: Int, threshold: Float,
+        into reduction: (ReceivedAttention.Reduction) -> UnsafeMutablePointer<Float>?
+    ) {
+        precondition(keys <= stride && visible.allSatisfy { $0 >= 1 && $0 <= keys })
+        let observation = kv_observation(
+            sum: reduction(.sum), window_sum: reduction(.windowSum), sum_squares: reduction(.squares),
+            entropy: reduction(.entropy), below: reduction(.below), maximum: reduction(.maximum))
+        kv_observe(
+            isa, observation, logits, stride, visible.count, keys, visible, scale, windowStart, threshold)
+    }
+
+    /// L2 norms of rows in any plain format.
+    func norms(of rows: Rows, to norms: UnsafeMutablePointer<Float>) {
+        let chunk = max(1, 16384 / rows.dim)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) { scratch in
+            for start in stride(from: 0, to: rows.count, by: chunk) {
+                let range = start..<min(start + chunk, rows.count)
+                convert(rows, rows: range, to: scratch.baseAddress!)
+                self.norms(scratch.baseAddress!, count: range.count, dim: rows.dim, to: norms + start)
+            }
+        }
+    }
+
+    /// The index of the first number that is not finite.
+    func firstNotFinite(_ numbers: UnsafePointer<Float>, count: Int) -> Int? {
+        let found = kv_find_beyond(isa, numbers, count, .greatestFiniteMagnitude)
+        return found < count ? found : nil
+    }
+}
