@@ -38,28 +38,8 @@ extension Plot {
 
     var legendHeight: Double {
         families.reduce(0) { height, family in
-            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(lines(points[$1].plan).count) }
+            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(planLines(points[$1].plan, limit: 40).count) }
         }
-    }
-
-    /// A plan's text in lines that fit beside the picture, cut between stages if that is enough.
-    private func lines(_ plan: String) -> [String] {
-        let limit = 41
-        var lines: [String] = []
-        for (index, stage) in plan.components(separatedBy: " | ").enumerated() {
-            let text = index == 0 ? stage : "| " + stage
-            if let last = lines.last, last.count + text.count < limit {
-                lines[lines.count - 1] = last + " " + text
-                continue
-            }
-            lines.append("")
-            for word in text.split(separator: " ") {
-                if lines[lines.count - 1].count + word.count >= limit { lines.append("  ") }
-                let isFirst = lines[lines.count - 1].allSatisfy { $0 == " " }
-                lines[lines.count - 1] += (isFirst ? "" : " ") + word
-            }
-        }
-        return lines
     }
 
     /// The numbered plans beside the picture, by family, with what the picture shows as numbers.
@@ -75,14 +55,15 @@ extension Plot {
                 let point = points[member]
                 svg.text(
                     "\(member + 1)", start + 16, at, size: 11.5, color: family.color, anchor: .end, more: .bold)
-                for (index, line) in lines(point.plan).enumerated() {
+                let lines = planLines(point.plan, limit: 40)
+                for (index, line) in lines.enumerated() {
                     svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono + " xml:space=\"preserve\"")
                 }
                 svg.text(
                     String(format: "%.1f×", point.ratio), width - 88, at, size: 11, color: "#59636e", anchor: .end)
                 svg.text(
                     String(format: "%.3f", point.error), width - 32, at, size: 11, color: "#59636e", anchor: .end)
-                at += 5 + 14 * Double(lines(point.plan).count)
+                at += 5 + 14 * Double(lines.count)
             }
             at += 14
         }
