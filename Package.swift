@@ -60,7 +60,9 @@ let package = Package(
         .testTarget(
             name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress"],
             swiftSettings: swiftSettings),
-        .testTarget(name: "KVCommandTests", dependencies: ["kvc"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVCommandTests", dependencies: ["kvc", "KVFiles", "KVCompress"],
+            swiftSettings: swiftSettings),
     ],
     cLanguageStandard: .gnu17
 )

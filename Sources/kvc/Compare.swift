@@ -16,8 +16,8 @@ struct Compare: ParsableCommand {
             and with KVCrush, quantizers, and combinations.
 
             Examples:
-              kvc compare story.kv.safetensors --plot story.svg
-              kvc compare story.kv.safetensors --plan q4 --plan 'snapkv(budget=25%) | q4' --json story.json
+              kvc compare in.safetensors --plot out.svg
+              kvc compare in.safetensors --plan q4 --plan 'snapkv(budget=25%) | q4'
             """)
 
     @Argument(help: ArgumentHelp("The KV dump, with queries.", valueName: "in.safetensors"), completion: .file())

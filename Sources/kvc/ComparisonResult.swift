@@ -71,7 +71,7 @@ struct ComparisonResult: Encodable {
         """
         \(source.model)
         \(source.shape); \(source.tokens.grouped) tokens, of which \
-        \((source.tokens - source.holdout).grouped) are compressed and the last \(source.holdout) ask.
+        \((source.tokens - source.holdout).grouped) are compressed and the last \(source.holdout) held out.
 
         \(table)
 
@@ -89,7 +89,7 @@ struct ComparisonResult: Encodable {
         return """
 
             Read with care: \(source.tokens) tokens are few. Over a text this short models attend to what is near, so that
-            keeping the sinks and the most recent tokens (streaming) is hard to beat, and no eviction has much to find.
+            keeping the sinks and the most recent tokens (streaming) is a strong rival, and evictions differ little.
             Long contexts and larger models rank plans differently: Tools/dump_kv.py dumps the cache of yours.
 
             """
@@ -104,13 +104,15 @@ struct ComparisonResult: Encodable {
         for (index, row) in rows.enumerated() {
             let report = row.report
             func number(_ format: String, _ value: Double) -> String { String(format: format, value) }
+            let lines = planLines(report.plan, limit: 52)
             table.add([
-                String(repeating: " ", count: index < 9 ? 1 : 0) + "\(index + 1)", report.plan,
+                String(repeating: " ", count: index < 9 ? 1 : 0) + "\(index + 1)", lines[0],
                 report.storedBytes.grouped, number("%.2fx", report.ratio), number("%.2f", report.bitsPerValue),
                 percent(report.kept.mean), number("%.4f", row.errorMean), number("%.4f", row.errorWorst),
                 number("%.4f", row.cosine), percent(row.mass), number("%.2f", row.compressMilliseconds),
                 number("%.0f", row.attendNanosecondsPerQuery),
             ])
+            for line in lines.dropFirst() { table.add(["", line]) }
         }
         return table.text
     }

@@ -11,9 +11,9 @@ struct Compress: ParsableCommand {
             compressed cache and prints what every byte of it is.
 
             Examples:
-              kvc compress story.kv.safetensors --plan q8 -o story.kvc
-              kvc compress story.kv.safetensors --plan 'snapkv(budget=25%) | q4' -o story.kvc --report r.json
-              kvc compress story.kv.safetensors --plan 'h2o(budget=64MiB) | kvcrush(share=25%)' -o story.kvc
+              kvc compress in.safetensors --plan q8 -o out.kvc
+              kvc compress in.safetensors --plan 'snapkv(budget=25%) | q4' -o out.kvc
+              kvc compress in.safetensors --plan 'h2o(budget=64MiB) | kvcrush' -o out.kvc
             """)
 
     @Argument(help: ArgumentHelp("The KV dump.", valueName: "in.safetensors"), completion: .file())

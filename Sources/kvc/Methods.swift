@@ -17,20 +17,38 @@ struct Methods: ParsableCommand {
     }
 
     private static var text: String {
-        let stages = Stage.allCases.map { stage in (stage, Plan.methods.filter { $0.stage == stage }) }
-        return stages.filter { !$0.1.isEmpty }.map { stage, methods in
-            "\(stage.rawValue.uppercased())\n\n" + methods.map(describe).joined(separator: "\n\n")
+        Stage.allCases.compactMap { stage in
+            let methods = Plan.methods.filter { $0.stage == stage }
+            return methods.isEmpty ? nil : describe(stage, methods)
         }.joined(separator: "\n\n")
     }
 
-    private static func describe(_ method: MethodDescription) -> String {
-        var table = Table(leading: 4)
-        for parameter in method.parameters {
-            let value = parameter.isRequired ? "required" : parameter.defaultText.map { "default \($0)" } ?? ""
-            table.add(["     ", parameter.name, value, "\(parameter.summary); \(parameter.kind.expected)"])
+    /// A stage's methods; what most of them take alike is told once, at the end.
+    private static func describe(_ stage: Stage, _ methods: [MethodDescription]) -> String {
+        let all = methods.flatMap { $0.parameters.map(line) }
+        let shared = Set(all.filter { line in all.count { $0 == line } > max(1, methods.count / 2) })
+        let own = methods.map { method in
+            let needs = method.needs.isEmpty ? "" : " (needs \(method.needs.map(\.rawValue).joined(separator: ", ")))"
+            let lines = method.parameters.map(line).filter { !shared.contains($0) }
+            return "  \(method.name): \(method.summary)\(needs)\n    \(method.source)" + table(lines)
         }
-        let needs = method.needs.isEmpty ? "" : " Needs \(method.needs.map(\.rawValue).joined(separator: ", "))."
-        return "  \(method.name): \(method.summary)\(needs)\n     \(method.source)"
-            + (method.parameters.isEmpty ? "" : "\n" + table.text)
+        let common = shared.isEmpty ? [] : ["  unless told otherwise above" + table(ordered(shared, all))]
+        return stage.rawValue.uppercased() + "\n\n" + (own + common).joined(separator: "\n\n")
+    }
+
+    private static func ordered(_ shared: Set<[String]>, _ all: [[String]]) -> [[String]] {
+        var seen: Set<[String]> = []
+        return all.filter { shared.contains($0) && seen.insert($0).inserted }
+    }
+
+    private static func line(_ parameter: ParameterDescription) -> [String] {
+        let value = parameter.isRequired ? "required" : parameter.defaultText.map { "= \($0)" } ?? ""
+        return ["   ", parameter.name, value, "\(parameter.summary) [\(parameter.kind.expected)]"]
+    }
+
+    private static func table(_ lines: [[String]]) -> String {
+        var table = Table(leading: 4)
+        for line in lines { table.add(line) }
+        return lines.isEmpty ? "" : "\n" + table.text
     }
 }

@@ -38,19 +38,7 @@ extension Plot {
 
     var legendHeight: Double {
         families.reduce(0) { height, family in
-            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(lines(points[$1].plan).count) }
-        }
-    }
-
-    /// A plan's text in lines that fit beside the picture, cut between its stages.
-    private func lines(_ plan: String) -> [String] {
-        plan.components(separatedBy: " | ").reduce(into: []) { lines, stage in
-            guard let last = lines.last else { return lines.append(stage) }
-            if last.count + stage.count < 44 {
-                lines[lines.count - 1] += " | " + stage
-            } else {
-                lines.append("| " + stage)
-            }
+            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(planLines(points[$1].plan, limit: 40).count) }
         }
     }
 
@@ -67,14 +55,15 @@ extension Plot {
                 let point = points[member]
                 svg.text(
                     "\(member + 1)", start + 16, at, size: 11.5, color: family.color, anchor: .end, more: .bold)
-                for (index, line) in lines(point.plan).enumerated() {
-                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono)
+                let lines = planLines(point.plan, limit: 40)
+                for (index, line) in lines.enumerated() {
+                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono + " xml:space=\"preserve\"")
                 }
                 svg.text(
                     String(format: "%.1f×", point.ratio), width - 88, at, size: 11, color: "#59636e", anchor: .end)
                 svg.text(
                     String(format: "%.3f", point.error), width - 32, at, size: 11, color: "#59636e", anchor: .end)
-                at += 5 + 14 * Double(lines(point.plan).count)
+                at += 5 + 14 * Double(lines.count)
             }
             at += 14
         }
