@@ -12,6 +12,6 @@ typedef struct {
 } coded_lanes;
 
 /// Blocks are read in order, but each is too short for the hardware to learn its stride.
-static inline void prefetch(const uint8_t *p, size_t ahead) {
+static inline void prefetch_codes(const uint8_t *p, size_t ahead) {
     __builtin_prefetch((const void *)((uintptr_t)p + ahead));
 }

@@ -105,7 +105,7 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
             const uint8_t *p =
                 codes.first + column * codes.column_bytes + tile * codes.tile_bytes + 32 * half;
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-                if (half == 0) prefetch(p, codes.ahead);
+                if (half == 0) prefetch_codes(p, codes.ahead);
                 const __m256i a = load_four_lanes(p, lanes);
                 const __m256i b = load_four_lanes(p + 16, lanes - 4);
                 if (bits == 8) {

@@ -102,7 +102,7 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
         for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
             __m512i first[2], second[2];
             for (int c = 0; c < columns; c++) {
-                prefetch(p + c * codes.column_bytes, codes.ahead);
+                prefetch_codes(p + c * codes.column_bytes, codes.ahead);
                 first[c] = _mm512_maskz_loadu_epi32(lanes, p + c * codes.column_bytes);
                 second[c] = _mm512_and_si512(_mm512_srli_epi16(first[c], 4), nibble);
                 if (bits == 4) first[c] = _mm512_and_si512(first[c], nibble);

@@ -111,7 +111,7 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
         for (size_t tile = 0; tile < codes.tiles; tile++) {
             const uint8_t *p = codes.first + column * codes.column_bytes + tile * codes.tile_bytes;
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-                prefetch(p, codes.ahead);
+                prefetch_codes(p, codes.ahead);
                 const uint8x16x4_t quads = load_quads(p, codes.lanes);
                 for (size_t c = 0; c < 4; c++, word += 2)
                     add_element(sums, rows, word, stride,
