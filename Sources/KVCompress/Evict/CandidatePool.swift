@@ -10,7 +10,11 @@ struct CandidatePool {
     /// one longer where it does not divide.
     func buckets(_ buckets: Int, anchor: Crush.Anchor) -> [[Int]] {
         let distances = kernels.hamming(
-            signatures.storage.pointer, count: count, bytes: signatures.bytes, anchor: bytes(of: anchor))
+            signatures.storage.pointer,
+            count: count,
+            bytes: signatures.bytes,
+            anchor: bytes(of: anchor)
+        )
         let order = kernels.order(byDistance: distances, largest: signatures.bits)
         var start = 0
         return (0..<buckets).map { bucket in
@@ -35,15 +39,22 @@ struct CandidatePool {
         return members.map { (cost($0), -base[$0], $0) }.min(by: <)!.2
     }
 
-    /// Medoids of Lloyd's clusters (squared distance, ties to the lower cluster, at most 100 rounds), begun
-    /// from the buckets. Clusters that die out are replaced by the candidates of highest base.
+    /// Medoids of Lloyd's clusters, begun from the buckets.
+    ///
+    /// Squared distance, ties to the lower cluster, at most 100 rounds. Clusters that die out are
+    /// replaced by the candidates of highest base.
     func clusters(from buckets: [[Int]]) -> [Int] {
         var clusters = buckets
         var home = [Int](repeating: 0, count: count)
         for (cluster, members) in clusters.enumerated() { members.forEach { home[$0] = cluster } }
         for _ in 0..<100 {
-            let centers = clusters.enumerated().filter { !$0.element.isEmpty }.map { cluster, members in
-                Center(cluster: cluster, mean: signatures.counts(of: members).map { Double($0) / Double(members.count) })
+            let centers = clusters.enumerated().filter { !$0.element.isEmpty }.map {
+                cluster,
+                members in
+                Center(
+                    cluster: cluster,
+                    mean: signatures.counts(of: members).map { Double($0) / Double(members.count) }
+                )
             }
             let next = (0..<count).map { candidate in
                 centers.map { ($0.distance(to: candidate, signatures), $0.cluster) }.min(by: <)!.1
@@ -55,7 +66,9 @@ struct CandidatePool {
         }
         let medoids = clusters.filter { !$0.isEmpty }.map { medoid($0[...]) }
         let taken = Set(medoids)
-        let others = (0..<count).filter { !taken.contains($0) }.sorted { (-base[$0], $0) < (-base[$1], $1) }
+        let others = (0..<count).filter { !taken.contains($0) }.sorted {
+            (-base[$0], $0) < (-base[$1], $1)
+        }
         return medoids + others.prefix(buckets.count - medoids.count)
     }
 

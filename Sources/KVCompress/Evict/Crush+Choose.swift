@@ -1,7 +1,11 @@
 extension Crush {
     /// The evictable units that a layer keeps: the important ones, and representatives of the others.
     func chosen(
-        _ contest: Contest, scores: Scores, kvHeads: Int, page: Int, _ layer: LayerSelector
+        _ contest: Contest,
+        scores: Scores,
+        kvHeads: Int,
+        page: Int,
+        _ layer: LayerSelector
     ) -> [UInt32] {
         let count = min(share.of(contest.budget), contest.room)
         let evictable = contest.evictable.map { UInt32($0) }
@@ -12,18 +16,27 @@ extension Crush {
         let source = bits == .kv ? scores.means(groups: kvHeads, layer.allocator) : scores
         let first = contest.evictable.lowerBound
         let signatures = Signatures(
-            source, units: contest.evictable, page: page, kernels: layer.kernels, layer.allocator
+            source,
+            units: contest.evictable,
+            page: page,
+            kernels: layer.kernels,
+            layer.allocator
         ).gathered(candidates.map { Int($0) - first }, layer.allocator)
         let pool = CandidatePool(
-            signatures: signatures, base: candidates.map { contest.rows.row(0)[Int($0)] },
-            kernels: layer.kernels)
+            signatures: signatures,
+            base: candidates.map { contest.rows.row(0)[Int($0)] },
+            kernels: layer.kernels
+        )
         let chosen = representatives(count, of: pool, candidates, layer: layer.layer)
         return (important + chosen.map { candidates[$0] }).sorted()
     }
 
     /// The places, among the candidates, of so many representatives.
     private func representatives(
-        _ count: Int, of pool: CandidatePool, _ candidates: [UInt32], layer: Int
+        _ count: Int,
+        of pool: CandidatePool,
+        _ candidates: [UInt32],
+        layer: Int
     ) -> [Int] {
         switch representatives {
         case .hamming: pool.buckets(count, anchor: anchor).map { pool.medoid($0[...]) }
@@ -54,8 +67,14 @@ struct Signatures {
             Ranking.cut(after: tokens / 2, of: every, by: scores.row($0) + first)
         }
         kernels.packSignatures(
-            storage.pointer, bytes: bytes, scores: scores.row(0) + first, stride: scores.tokens, tokens: tokens,
-            page: page, cuts: cuts)
+            storage.pointer,
+            bytes: bytes,
+            scores: scores.row(0) + first,
+            stride: scores.tokens,
+            tokens: tokens,
+            page: page,
+            cuts: cuts
+        )
     }
 
     private init(bits: Int, bytes: Int, storage: Buffer<UInt8>) {
@@ -66,7 +85,10 @@ struct Signatures {
     func gathered(_ units: [Int], _ allocator: Allocator) -> Signatures {
         let packed = allocator.buffer(UInt8.self, units.count * bytes)
         for (index, unit) in units.enumerated() {
-            (packed.pointer + index * bytes).update(from: storage.pointer + unit * bytes, count: bytes)
+            (packed.pointer + index * bytes).update(
+                from: storage.pointer + unit * bytes,
+                count: bytes
+            )
         }
         return Signatures(bits: bits, bytes: bytes, storage: packed)
     }

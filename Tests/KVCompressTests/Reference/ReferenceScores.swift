@@ -14,7 +14,9 @@ struct ReferenceScores {
         let keys = source.keys[layer][head / source.group], queries = source.queries[layer][head]
         return queries.indices.map { i in
             let visible = tokens - queries.count + i + 1
-            let logits = keys[0..<visible].map { dot($0, queries[i]) / Double(queries[i].count).squareRoot() }
+            let logits = keys[0..<visible].map {
+                dot($0, queries[i]) / Double(queries[i].count).squareRoot()
+            }
             let top = logits.max()!
             let weights = logits.map { exp($0 - top) }
             let sum = weights.reduce(0, +)
@@ -34,7 +36,9 @@ struct ReferenceScores {
     /// `pool`: the pooled value of a neighbourhood.
     func snapkv(_ head: Int, observe: Int, width: Int, pool: ([Double]) -> Double) -> [Double] {
         let window = attention(head).suffix(observe)
-        let means = (0..<tokens).map { token in window.reduce(0) { $0 + $1[token] } / Double(window.count) }
+        let means = (0..<tokens).map { token in
+            window.reduce(0) { $0 + $1[token] } / Double(window.count)
+        }
         let split = tokens - window.count
         return (0..<tokens).map { token in
             let side = token < split ? 0..<split : split..<tokens
@@ -53,7 +57,9 @@ struct ReferenceScores {
         let keys = source.keys[layer][head]
         var mean = [Double](repeating: 0, count: keys[0].count)
         for key in keys {
-            for c in key.indices { mean[c] += Double(key[c]) / dot(key, key).squareRoot() / Double(keys.count) }
+            for c in key.indices {
+                mean[c] += Double(key[c]) / dot(key, key).squareRoot() / Double(keys.count)
+            }
         }
         let length = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return keys.map { key in

@@ -28,35 +28,68 @@ struct SeededCache {
     let group: Int
 
     init(
-        seed: Int, layers: Int = 2, kvHeads: Int = 3, group: Int = 2, tokens: Int = 70, dim: Int = 12,
-        queries count: Int? = nil
+        seed: Int,
+        layers: Int = 2,
+        kvHeads: Int = 3,
+        group: Int = 2,
+        tokens: Int = 70,
+        dim: Int = 12,
+        queries count: Int? = nil,
+        format: ElementFormat = .f32,
+        padding: Int = 0
     ) throws {
         var random = Seeded(seed)
         self.group = group
         let queryCount = count ?? tokens
+        func heads(_ count: Int, _ rows: Int, _ range: ClosedRange<Float>) -> [Rows] {
+            (0..<count).map { _ in
+                let numbers = random.floats(rows * (dim + padding), range)
+                return Self.rows(numbers, format, dim: dim, stride: dim + padding)
+            }
+        }
         var built: [CacheLayer] = []
         for _ in 0..<layers {
-            // Spread-out keys, and queries long enough that attention is uneven.
-            let keys = (0..<kvHeads).map { _ in random.floats(tokens * dim) }
-            let values = (0..<kvHeads).map { _ in random.floats(tokens * dim) }
-            let queries = (0..<kvHeads * group).map { _ in random.floats(queryCount * dim, -4...4) }
+            let keys = heads(kvHeads, tokens, -1...1), values = heads(kvHeads, tokens, -1...1)
+            // Queries long enough that attention is uneven.
+            let queries = heads(kvHeads * group, queryCount, -4...4)
             built.append(
-                CacheLayer(
-                    keys: keys.map { Rows($0, dim: dim) }, values: values.map { Rows($0, dim: dim) },
-                    queries: queryCount > 0 ? queries.map { Rows($0, dim: dim) } : nil))
-            self.keys.append(keys.map { Self.rows($0, dim) })
-            self.queries.append(queries.map { Self.rows($0, dim) })
+                CacheLayer(keys: keys, values: values, queries: queryCount > 0 ? queries : nil)
+            )
+            self.keys.append(keys.map(Self.arrays))
+            self.queries.append(queries.map(Self.arrays))
         }
         cache = try Cache(layers: built)
     }
 
-    private static func rows(_ flat: [Float], _ dim: Int) -> [[Float]] {
-        stride(from: 0, to: flat.count, by: dim).map { Array(flat[$0..<$0 + dim]) }
+    private static func rows(
+        _ numbers: [Float],
+        _ format: ElementFormat,
+        dim: Int,
+        stride: Int
+    ) -> Rows {
+        let storage = Allocator().allocate(numbers.count * format.byteCount)
+        Kernels.best.convert(numbers, count: numbers.count, to: format, at: storage.base)
+        return Rows(
+            storage: storage,
+            byteOffset: 0,
+            format: format,
+            count: numbers.count / stride,
+            dim: dim,
+            stride: stride
+        )
+    }
+
+    private static func arrays(_ rows: Rows) -> [[Float]] {
+        (0..<rows.count).map { rows[$0..<$0 + 1].floats() }
     }
 
     func observation(threads: Int = 1, _ set: InstructionSet = .best) -> Observation {
         Observation(
-            cache: cache, kernels: Kernels(set), workers: Workers(threads: threads), allocator: Allocator())
+            cache: cache,
+            kernels: Kernels(set),
+            workers: Workers(threads: threads),
+            allocator: Allocator()
+        )
     }
 }
 
@@ -88,8 +121,12 @@ struct Given: Scorer {
     /// Scores with many ties when `levels` is small.
     static func random(seed: Int, layers: Int, heads: Int, tokens: Int, levels: Int) -> Given {
         var random = Seeded(seed)
-        return Given((0..<layers).map { _ in
-            (0..<heads).map { _ in (0..<tokens).map { _ in Float(Int.random(in: 0..<levels, using: &random)) / 16 } }
-        })
+        return Given(
+            (0..<layers).map { _ in
+                (0..<heads).map { _ in
+                    (0..<tokens).map { _ in Float(Int.random(in: 0..<levels, using: &random)) / 16 }
+                }
+            }
+        )
     }
 }
