@@ -2,14 +2,14 @@ public import Foundation
 
 // The call is named here because a method named `write` hides it below.
 #if canImport(Darwin)
-import Darwin
-private let systemWrite = Darwin.write
+    import Darwin
+    private let systemWrite = Darwin.write
 #elseif canImport(Musl)
-import Musl
-private let systemWrite = Musl.write
+    import Musl
+    private let systemWrite = Musl.write
 #else
-import Glibc
-private let systemWrite = Glibc.write
+    import Glibc
+    private let systemWrite = Glibc.write
 #endif
 
 /// Writes a file whole or not at all.
@@ -48,7 +48,9 @@ public enum AtomicFile {
         /// Appends the bytes of an array, in the machine's (little-endian) order.
         ///
         /// - Throws: `FileError` when the operating system takes no more of them.
-        public mutating func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(FileError) {
+        public mutating func write<Element: BitwiseCopyable>(_ elements: [Element])
+            throws(FileError)
+        {
             // `withUnsafeBytes` passes typed errors on only as `any Error`.
             let result = elements.withUnsafeBytes { bytes in
                 Result { () throws(FileError) in try write(bytes) }
@@ -133,8 +135,8 @@ public enum AtomicFile {
 
     private static func sync(_ descriptor: Int32) -> Bool {
         #if canImport(Darwin)
-        // There, fsync stops at the drive's cache.
-        if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
+            // There, fsync stops at the drive's cache.
+            if fcntl(descriptor, F_FULLFSYNC) == 0 { return true }
         #endif
         return fsync(descriptor) == 0
     }

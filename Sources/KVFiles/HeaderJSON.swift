@@ -38,7 +38,9 @@ struct HeaderParser {
         var parser = HeaderParser(bytes: bytes)
         let value = try parser.value(depth: 0)
         parser.skipSpace()
-        guard parser.position == bytes.count else { throw parser.failure("text after the end of the value") }
+        guard parser.position == bytes.count else {
+            throw parser.failure("text after the end of the value")
+        }
         return value
     }
 
@@ -49,7 +51,9 @@ struct HeaderParser {
     private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     private mutating func skipSpace() {
-        while let byte = next, byte == 0x20 || (0x09...0x0A).contains(byte) || byte == 0x0D { position += 1 }
+        while let byte = next, byte == 0x20 || (0x09...0x0A).contains(byte) || byte == 0x0D {
+            position += 1
+        }
     }
 
     private mutating func take(_ character: Unicode.Scalar) -> Bool {
@@ -65,7 +69,9 @@ struct HeaderParser {
 
     private mutating func value(depth: Int) throws(Failure) -> HeaderValue {
         skipSpace()
-        guard depth < Self.depthLimit else { throw failure("nested deeper than \(Self.depthLimit)") }
+        guard depth < Self.depthLimit else {
+            throw failure("nested deeper than \(Self.depthLimit)")
+        }
         guard let first = next else { throw failure("the text ends where a value should stand") }
         switch first {
         case UInt8(ascii: "{"): return .object(try object(depth: depth))
@@ -118,7 +124,9 @@ struct HeaderParser {
         guard position == start + 1 || bytes[start] != UInt8(ascii: "0") else {
             throw Failure(offset: start, what: "an integer with a leading 0")
         }
-        if let byte = next, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(byte) {
+        if let byte = next,
+            [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(byte)
+        {
             throw Failure(offset: start, what: "a number that is no integer")
         }
         return number
@@ -210,6 +218,8 @@ func jsonString(_ text: String) -> String {
 
 /// An object of strings as JSON, sorted by name.
 func jsonObject(_ strings: [String: String]) -> String {
-    let members = strings.sorted { $0.key < $1.key }.map { jsonString($0.key) + ":" + jsonString($0.value) }
+    let members = strings.sorted { $0.key < $1.key }.map {
+        jsonString($0.key) + ":" + jsonString($0.value)
+    }
     return "{" + members.joined(separator: ",") + "}"
 }

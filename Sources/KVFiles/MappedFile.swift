@@ -2,11 +2,11 @@ public import Foundation
 public import KVCompress
 
 #if canImport(Darwin)
-import Darwin
+    import Darwin
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Glibc
+    import Glibc
 #endif
 
 /// A regular file mapped into memory for reading; the mapping lives as long as this object.
@@ -35,7 +35,8 @@ public final class MappedFile: Sendable {
             mapping = UnsafeRawBufferPointer(start: nil, count: 0)
             return
         }
-        guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
+        guard let base = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
+            base != MAP_FAILED
         else { throw .system(url, "cannot be mapped") }
         mapping = UnsafeRawBufferPointer(start: base, count: byteCount)
     }
@@ -72,7 +73,9 @@ extension FileError {
 
 extension UnsafeRawBufferPointer {
     /// A little-endian integer at any alignment; traps outside the buffer.
-    func integer<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, _: Number.Type = Number.self)
+    func integer<Number: FixedWidthInteger & BitwiseCopyable>(
+        at offset: Int, _: Number.Type = Number.self
+    )
         -> Number
     {
         Number(littleEndian: loadUnaligned(fromByteOffset: offset, as: Number.self))

@@ -1,4 +1,5 @@
 import Foundation
+import KVCompress
 import KVFiles
 import Testing
 
@@ -14,7 +15,10 @@ import Testing
             try writer.write([UInt32(1), 2])
             #expect(writer.position == 200_008)
         }
-        let expected = Array([[UInt8]](repeating: short, count: 500).joined()) + long + [1, 0, 0, 0, 2, 0, 0, 0]
+        let expected =
+            Array([[UInt8]](repeating: short, count: 500).joined()) + long + [
+                1, 0, 0, 0, 2, 0, 0, 0,
+            ]
         #expect(try Data(contentsOf: scratch["new"]) == Data(expected))
         #expect(try scratch.names == ["new"])
     }
@@ -33,9 +37,13 @@ import Testing
         let scratch = try Scratch()
         let url = try scratch.file([1])
         try FileManager.default.createSymbolicLink(at: scratch["link"], withDestinationURL: url)
-        try AtomicFile.write(to: scratch["link"]) { writer throws(FileError) in try writer.write([UInt8(2)]) }
+        try AtomicFile.write(to: scratch["link"]) { writer throws(FileError) in
+            try writer.write([UInt8(2)])
+        }
         #expect(try Data(contentsOf: url) == Data([2]))
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch["link"].path) == url.path)
+        #expect(
+            try FileManager.default.destinationOfSymbolicLink(atPath: scratch["link"].path)
+                == url.path)
     }
 
     @Test func failureInTheMiddleLeavesTheOldFile() throws {
@@ -70,7 +78,8 @@ import Testing
             try AtomicFile.write(to: url) { writer throws(FileError) in
                 try writer.write([UInt8(0)])
                 // Somebody else is faster.
-                try? FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+                try? FileManager.default.createDirectory(
+                    at: url, withIntermediateDirectories: false)
             }
         }
         #expect(try scratch.names == ["file"])
@@ -79,13 +88,17 @@ import Testing
     @Test func refusesPlacesThatCannotBeWritten() throws {
         let scratch = try Scratch()
         expectRefusal(.system, "cannot be written: No such file or directory") {
-            try AtomicFile.write(to: scratch["no/such/file"]) { _ in Issue.record("nothing to write to") }
+            try AtomicFile.write(to: scratch["no/such/file"]) { _ in
+                Issue.record("nothing to write to")
+            }
         }
         expectRefusal(.system, "is not a regular file", file: scratch.folder.lastPathComponent) {
             try AtomicFile.write(to: scratch.folder) { _ in Issue.record("nothing to write to") }
         }
         expectRefusal(.system, "is not a regular file", file: "null") {
-            try AtomicFile.write(to: URL(filePath: "/dev/null")) { _ in Issue.record("nothing to write to") }
+            try AtomicFile.write(to: URL(filePath: "/dev/null")) { _ in
+                Issue.record("nothing to write to")
+            }
         }
     }
 }

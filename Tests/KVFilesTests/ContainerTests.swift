@@ -6,17 +6,22 @@ import Testing
 /// A small archive with sections shorter than, longer than and exactly 64 bytes, and one of none.
 func smallArchive() -> Archive {
     func section(_ name: String, _ count: Int) -> Archive.Section {
-        Archive.Section(name: name, storage: Storage(copying: (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }))
+        Archive.Section(
+            name: name,
+            storage: Storage(copying: (0..<count).map { UInt8(truncatingIfNeeded: $0 * 7) }))
     }
     return Archive(
         manifest: Array("{\"plan\":\"q8\"}".utf8),
-        sections: [section("keys", 100), section("empty", 0), section("värden", 64), section("votes", 1)])
+        sections: [
+            section("keys", 100), section("empty", 0), section("värden", 64), section("votes", 1),
+        ])
 }
 
 @Suite struct ContainerTests {
     private func written(_ scratch: Scratch) throws -> (url: URL, bytes: [UInt8]) {
         let url = scratch["file"]
-        try Container.write(smallArchive(), metadata: ["model": "small", "rope_theta": "10000"], to: url)
+        try Container.write(
+            smallArchive(), metadata: ["model": "small", "rope_theta": "10000"], to: url)
         return (url, Array(try Data(contentsOf: url)))
     }
 
@@ -66,9 +71,15 @@ func smallArchive() -> Archive {
         let bytes = try written(scratch).bytes
         for count in 0..<bytes.count {
             let url = try scratch.file(Array(bytes[..<count]))
-            let words = count < 8 ? "not its signature" : count < 64 ? "cut inside the header: \(count) of 64"
-                : "cut at byte \(count) of \(bytes.count)"
-            expectRefusal(count < 8 ? .format : .damaged, words) { _ = try Container(url, verify: .onFirstUse) }
+            let words =
+                count < 8
+                ? "not its signature"
+                : count < 64
+                    ? "cut inside the header: \(count) of 64"
+                    : "cut at byte \(count) of \(bytes.count)"
+            expectRefusal(count < 8 ? .format : .damaged, words) {
+                _ = try Container(url, verify: .onFirstUse)
+            }
         }
         for count in [1, 63, 64, 1000] {
             let url = try scratch.file(bytes + [UInt8](repeating: 0, count: count))
@@ -84,7 +95,11 @@ func smallArchive() -> Archive {
         let sections = try Container(url).sections
         var places = [(20, "header at bytes 0..<64"), (70, "table at bytes 64..<")]
         for section in sections where !section.bytes.isEmpty {
-            places.append((section.bytes.lowerBound, "section \"\(section.name)\" at bytes \(section.bytes.lowerBound)..<"))
+            places.append(
+                (
+                    section.bytes.lowerBound,
+                    "section \"\(section.name)\" at bytes \(section.bytes.lowerBound)..<"
+                ))
             if section.bytes.upperBound % 64 != 0 {
                 places.append((section.bytes.upperBound, "section \"\(section.name)\""))
             }
@@ -106,20 +121,28 @@ func smallArchive() -> Archive {
         let container = try Container(try scratch.file(damaged), verify: .onFirstUse)
         try container.verify(section: "votes")
         expectRefusal(.damaged, "section \"keys\"") { try container.verify(section: "keys") }
-        expectRefusal(.format, "has no section \"other\"") { try container.verify(section: "other") }
+        expectRefusal(.format, "has no section \"other\"") {
+            try container.verify(section: "other")
+        }
         for name in ["manifest", "metadata"] {
             let section = try #require(container.sections.first { $0.name == name })
             var damaged = bytes
             damaged[section.bytes.lowerBound] ^= 1
             let url = try scratch.file(damaged)
-            expectRefusal(.damaged, "section \"\(name)\"") { _ = try Container(url, verify: .onFirstUse) }
+            expectRefusal(.damaged, "section \"\(name)\"") {
+                _ = try Container(url, verify: .onFirstUse)
+            }
         }
     }
 
     /// Bytes with a patched header whose checksum is right again.
-    private func patched(_ bytes: [UInt8], _ offset: Int, _ value: some FixedWidthInteger) -> [UInt8] {
+    private func patched(_ bytes: [UInt8], _ offset: Int, _ value: some FixedWidthInteger)
+        -> [UInt8]
+    {
         var bytes = bytes
-        withUnsafeBytes(of: value.littleEndian) { bytes.replaceSubrange(offset..<offset + $0.count, with: $0) }
+        withUnsafeBytes(of: value.littleEndian) {
+            bytes.replaceSubrange(offset..<offset + $0.count, with: $0)
+        }
         let checksum = bytes[..<60].withUnsafeBytes { crc32c($0) }
         withUnsafeBytes(of: checksum.littleEndian) { bytes.replaceSubrange(60..<64, with: $0) }
         return bytes
@@ -132,7 +155,9 @@ func smallArchive() -> Archive {
             let url = try scratch.file(bytes)
             expectRefusal(code, words) { _ = try Container(url) }
         }
-        try expect(.unsupported, "version 2 at byte 8; only version 1 is known", patched(bytes, 8, UInt32(2)))
+        try expect(
+            .unsupported, "version 2 at byte 8; only version 1 is known",
+            patched(bytes, 8, UInt32(2)))
         try expect(.unsupported, "unknown flags 0x4 at byte 12", patched(bytes, 12, UInt32(4)))
         for length: UInt64 in [0, 63, 1 << 40, .max] {
             try expect(.format, "does not place the table", patched(bytes, 32, length))
@@ -147,15 +172,21 @@ func smallArchive() -> Archive {
         // Entries: offset, length, checksum, length of the name, name.
         func table(_ offset: Int, _ value: some FixedWidthInteger) -> [UInt8] {
             var bytes = bytes
-            withUnsafeBytes(of: value.littleEndian) { bytes.replaceSubrange(offset..<offset + $0.count, with: $0) }
+            withUnsafeBytes(of: value.littleEndian) {
+                bytes.replaceSubrange(offset..<offset + $0.count, with: $0)
+            }
             let length = Int(bytes[32]) + Int(bytes[33]) << 8
             return patched(bytes, 44, bytes[64..<64 + length].withUnsafeBytes { crc32c($0) })
         }
-        try expect(.format, "table entry 0 at byte 64: \"manifest\" of 13 bytes at byte 0", table(64, UInt64(0)))
+        try expect(
+            .format, "table entry 0 at byte 64: \"manifest\" of 13 bytes at byte 0",
+            table(64, UInt64(0)))
         try expect(.format, "table entry 0 at byte 64: \"manifest\"", table(72, UInt64.max))
         try expect(.format, "table entry 0 at byte 64: its name is not", table(84, UInt32(0)))
         try expect(.format, "table entry 0 at byte 64: its name is not", table(84, UInt32.max))
-        try expect(.format, "table entry 0 at byte 64: it is named \"Manifest\"", table(88, UInt8(ascii: "M")))
+        try expect(
+            .format, "table entry 0 at byte 64: it is named \"Manifest\"",
+            table(88, UInt8(ascii: "M")))
         // The third entry's name, "keys", becomes the invalid UTF-8 "\u{FF}eys".
         try expect(.format, "table entry 2 at byte 128: its name is not", table(152, UInt8(0xFF)))
     }
@@ -163,8 +194,11 @@ func smallArchive() -> Archive {
     @Test func refusesNamesThatCannotBeWritten() throws {
         let scratch = try Scratch()
         func write(_ names: String...) throws {
-            let sections = names.map { Archive.Section(name: $0, storage: Storage(copying: [UInt8(1)])) }
-            try Container.write(Archive(manifest: [], sections: sections), metadata: [:], to: scratch["file"])
+            let sections = names.map {
+                Archive.Section(name: $0, storage: Storage(copying: [UInt8(1)]))
+            }
+            try Container.write(
+                Archive(manifest: [], sections: sections), metadata: [:], to: scratch["file"])
         }
         expectRefusal(.format, "two sections named \"a\"") { try write("a", "a") }
         expectRefusal(.format, "two sections named \"manifest\"") { try write("manifest") }

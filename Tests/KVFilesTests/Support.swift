@@ -21,16 +21,19 @@ final class Scratch {
         get throws { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
     }
 
-    /// A file of these bytes.
+    /// A new file of these bytes; an old one's mappings stay whole, as it is not shortened but removed.
     func file(_ bytes: [UInt8], _ name: String = "file") throws -> URL {
         let url = self[name]
+        unlink(url.path)
         try Data(bytes).write(to: url)
         return url
     }
 }
 
 /// The error that `body` throws, recorded as an issue when it throws none.
-func refusal(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void) -> FileError? {
+func refusal(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void)
+    -> FileError?
+{
     #expect(throws: FileError.self, sourceLocation: sourceLocation) { try body() }
 }
 

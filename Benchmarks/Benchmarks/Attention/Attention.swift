@@ -66,17 +66,16 @@ let benchmarks: @Sendable () -> Void = {
         ("f16", Float(1e-3)), ("q8", 2e-2), ("q4", 0.5), ("q4(rotate=hadamard)", 0.5),
         ("q4(keys=per-channel)", 0.5),
     ] {
-        Benchmark("decode 32/8 heads d128 32768 tokens \(text)") { benchmark, caches in
-            for _ in benchmark.scaledIterations {
-                for cache in caches {
-                    measure(benchmark, bytes: cache.report.storedBytes, threads: threads) {
-                        var options = AttentionOptions()
-                        options.workers = workers
-                        blackHole(try? cache.attend(queries, layer: 0, options: options))
-                    }
+        Benchmark("decode 32/8 heads d128 32768 tokens \(text)") {
+            (benchmark: Benchmark, caches: [CompressedCache]) in
+            for cache in caches {
+                measure(benchmark, bytes: cache.report.storedBytes, threads: threads) {
+                    var options = AttentionOptions()
+                    options.workers = workers
+                    blackHole(try? cache.attend(queries, layer: 0, options: options))
                 }
             }
-        } setup: {
+        } setup: { () -> [CompressedCache] in
             let caches = try layers(Plan(text))
             let exact = try Plan("f32").compress(Cache(layers: [layer(seed: 7)])).attend(queries, layer: 0)
             try check(caches[0], against: exact, bound: bound)

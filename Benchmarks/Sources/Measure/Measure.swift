@@ -28,7 +28,7 @@ public let levels: [(isa: kv_isa, name: String)] = {
 }()
 
 /// Memory to read from: `workingSet` bytes that are valid as f16, as codes and as signatures.
-public let data: UnsafeMutableRawPointer = {
+nonisolated(unsafe) public let data: UnsafeMutableRawPointer = {
     let bytes = UnsafeMutableRawPointer.allocate(byteCount: workingSet, alignment: 4096)
     let words = bytes.assumingMemoryBound(to: UInt64.self)
     var state: UInt64 = 1

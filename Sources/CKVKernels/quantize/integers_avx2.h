@@ -2,7 +2,7 @@
 // integers_*.h; include after lanes_avx2.h in a target region.
 // Codes widen to 16 bits for VPMADDWD: bytes times signed bytes would saturate for q8.
 #pragma once
-#include "quantize/fixed_rows.h"
+#include "quantize/coded_lanes.h"
 
 typedef struct {
     __m256i a, b;
@@ -55,6 +55,25 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_low_bytes(low, word);
 }
 
+/// Largest and total of each of `rows` vectors.
+KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
+    for (int r = 0; r < rows; r++) largests[r] = largest(x[r]);
+}
+KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
+    for (int r = 0; r < rows; r++) totals[r] = total(x[r]);
+}
+
+/// Four fixed-point rows for dots, 8 * stride bytes: their words.
+static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
+                                 kv_prepared_layout layout) {
+    memcpy(fixed + 2 * r * stride, prepared + layout.words, layout.high - layout.words);
+}
+/// Row r from 64 integers.
+static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
+    for (int i = 0; i < 4; i++)
+        _mm256_storeu_si256((__m256i *)(fixed + 2 * r * stride + 32 * i), narrowed(x[i]));
+}
+
 /// The codes of 4 lanes, as words; only the first `lanes` are read.
 static inline __m256i load_four_lanes(const uint8_t *p, int lanes) {
     const __m128i mask = _mm_cmpgt_epi32(_mm_set1_epi32(lanes), _mm_setr_epi32(0, 1, 2, 3));
@@ -62,50 +81,53 @@ static inline __m256i load_four_lanes(const uint8_t *p, int lanes) {
                                            : _mm_maskload_epi32((const int *)p, mask));
 }
 
-/// Adds one quad of every row and of 8 lanes, as two sums per lane.
-KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const fixed_row *x, size_t i, __m256i a,
-                         __m256i b) {
+/// Adds a quad of every row, at `fixed`, times the codes of 8 lanes, as two sums per lane.
+KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const uint8_t *fixed,
+                         const size_t stride, __m256i a, __m256i b) {
     for (int r = 0; r < rows; r++) {
-        const __m256i quad = _mm256_set1_epi64x((long long)kv_load_u64(x[r].words + 2 * i));
+        const __m256i quad = _mm256_set1_epi64x((long long)kv_load_u64(fixed + 2 * r * stride));
         sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, quad));
         sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b, quad));
     }
 }
 
-/// dots[r] lane l = sum of row r's elements times the codes of lane l. Two passes of 8 lanes: the sums of
-/// 4 rows then fit the registers.
-KV_INLINED void dots(i32x16 *dots, const int rows, const int bits, const fixed_row *x,
-                     coded_lanes codes) {
+/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l. One
+/// pass for every 8 lanes: the sums of 4 rows then fit the registers.
+KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
+                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
     const __m256i nibble = _mm256_set1_epi16(15);
-    for (int half = 0; half < 2; half++) {
-        const int lanes = (int)codes.lanes - 8 * half;
+    for (int pass = 0; pass < 2 * columns; pass++) {
+        const int column = pass / 2, half = pass % 2, lanes = (int)codes.lanes - 8 * half;
+        const uint8_t *words = fixed + 2 * i;
         __m256i sum[4][2];
         for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
-        size_t i = 0;
         for (size_t tile = 0; tile < codes.tiles; tile++) {
-            const uint8_t *p = codes.first + tile * codes.tile_bytes + 32 * half;
+            const uint8_t *p =
+                codes.first + column * codes.column_bytes + tile * codes.tile_bytes + 32 * half;
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
+                if (half == 0) prefetch_codes(p, codes.ahead);
                 const __m256i a = load_four_lanes(p, lanes);
                 const __m256i b = load_four_lanes(p + 16, lanes - 4);
                 if (bits == 8) {
-                    add_quad(sum, rows, x, i, a, b);
-                    i += 4;
+                    add_quad(sum, rows, words, stride, a, b);
+                    words += 8;
                 } else {
-                    add_quad(sum, rows, x, i, _mm256_and_si256(a, nibble),
+                    add_quad(sum, rows, words, stride, _mm256_and_si256(a, nibble),
                              _mm256_and_si256(b, nibble));
-                    add_quad(sum, rows, x, i + 4, _mm256_srli_epi16(a, 4),
+                    add_quad(sum, rows, words + 8, stride, _mm256_srli_epi16(a, 4),
                              _mm256_srli_epi16(b, 4));
-                    i += 8;
+                    words += 16;
                 }
             }
         }
         for (int r = 0; r < rows; r++) {
             const __m256i joined = _mm256_permute4x64_epi64(
                 _mm256_hadd_epi32(sum[r][0], sum[r][1]), _MM_SHUFFLE(3, 1, 2, 0));
+            i32x16 *own = sums + column * rows + r;
             if (half == 0)
-                dots[r].a = joined;
+                own->a = _mm256_add_epi32(own->a, joined);
             else
-                dots[r].b = joined;
+                own->b = _mm256_add_epi32(own->b, joined);
         }
     }
 }

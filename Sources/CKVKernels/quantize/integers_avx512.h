@@ -3,7 +3,7 @@
 // VPDPBUSD multiplies 64 unsigned codes with signed bytes: one pass with the high bytes of the rows, one
 // with the low ones, each below 2^22 in magnitude, joined as 256 * high + low.
 #pragma once
-#include "quantize/fixed_rows.h"
+#include "quantize/coded_lanes.h"
 
 typedef __m512i i32x16;
 
@@ -28,33 +28,90 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_bytes(low, x);
 }
 
-/// dots[r] lane l = sum of row r's elements times the codes of lane l.
-KV_INLINED void dots(i32x16 *dots, const int rows, const int bits, const fixed_row *x,
-                     coded_lanes codes) {
-    const __mmask16 lanes = lane_mask(codes.lanes);
+/// Largest and total of each of `rows` vectors; four are reduced in one transposing tree.
+KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
+    if (rows != 4) {
+        for (int r = 0; r < rows; r++) largests[r] = largest(x[r]);
+        return;
+    }
+    const __m512 a = _mm512_max_ps(_mm512_unpacklo_ps(x[0], x[1]), _mm512_unpackhi_ps(x[0], x[1]));
+    const __m512 b = _mm512_max_ps(_mm512_unpacklo_ps(x[2], x[3]), _mm512_unpackhi_ps(x[2], x[3]));
+    const __m512 c = _mm512_max_ps(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+    const __m256 d = _mm256_max_ps(_mm512_castps512_ps256(c), _mm512_extractf32x8_ps(c, 1));
+    _mm_storeu_ps(largests, _mm_max_ps(_mm256_castps256_ps128(d), _mm256_extractf128_ps(d, 1)));
+}
+KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
+    if (rows != 4) {
+        for (int r = 0; r < rows; r++) totals[r] = total(x[r]);
+        return;
+    }
+    const __m512i a =
+        _mm512_add_epi32(_mm512_unpacklo_epi32(x[0], x[1]), _mm512_unpackhi_epi32(x[0], x[1]));
+    const __m512i b =
+        _mm512_add_epi32(_mm512_unpacklo_epi32(x[2], x[3]), _mm512_unpackhi_epi32(x[2], x[3]));
+    const __m512i c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
+    _mm_storeu_si128((__m128i *)totals, _mm_add_epi32(_mm256_castsi256_si128(d),
+                                                      _mm256_extracti128_si256(d, 1)));
+}
+
+/// Four fixed-point rows for dots, 8 * stride bytes: four planes of high bytes, then four of low bytes.
+static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
+                                 kv_prepared_layout layout) {
+    memcpy(fixed + r * stride, prepared + layout.high, layout.low - layout.high);
+    memcpy(fixed + (4 + r) * stride, prepared + layout.low, layout.low - layout.high);
+}
+/// Row r from 64 integers.
+static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
+    // Packing leaves dword 4 q + k for quad q of integers x[k].
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i half = _mm512_set1_epi16(128), byte = _mm512_set1_epi16(255);
+    const __m512i a = _mm512_packs_epi32(x[0], x[1]), b = _mm512_packs_epi32(x[2], x[3]);
+    const __m512i high = _mm512_packs_epi16(_mm512_srai_epi16(_mm512_add_epi16(a, half), 8),
+                                            _mm512_srai_epi16(_mm512_add_epi16(b, half), 8));
+    const __m512i low =
+        _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
+    _mm512_storeu_si512(fixed + r * stride, _mm512_permutexvar_epi32(order, high));
+    _mm512_storeu_si512(fixed + (4 + r) * stride, _mm512_permutexvar_epi32(order, low));
+}
+
+/// Adds a quad of every row, at `fixed`, times the codes of every column.
+KV_INLINED void add_quad(__m512i *high, __m512i *low, const int rows, const int columns,
+                         const uint8_t *fixed, const size_t stride, const __m512i *codes) {
+    for (int r = 0; r < rows; r++) {
+        const __m512i h = splat_integer(kv_load_i32(fixed + r * stride));
+        for (int c = 0; c < columns; c++)
+            high[c * rows + r] = _mm512_dpbusd_epi32(high[c * rows + r], codes[c], h);
+        const __m512i l = splat_integer(kv_load_i32(fixed + (4 + r) * stride));
+        for (int c = 0; c < columns; c++)
+            low[c * rows + r] = _mm512_dpbusd_epi32(low[c * rows + r], codes[c], l);
+    }
+}
+
+/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l. Two
+/// columns of 4 rows are 16 independent sums: what hides the latency.
+KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
+                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+    const __mmask16 lanes = columns > 1 ? 0xffff : lane_mask(codes.lanes);
     const __m512i nibble = _mm512_set1_epi8(15);
-    __m512i high[4], low[4];
-    for (int r = 0; r < rows; r++) high[r] = low[r] = _mm512_setzero_si512();
-    size_t i = 0;
+    __m512i high[8];
+    for (int k = 0; k < columns * rows; k++) high[k] = _mm512_setzero_si512();
+    fixed += i;
     for (size_t tile = 0; tile < codes.tiles; tile++) {
         const uint8_t *p = codes.first + tile * codes.tile_bytes;
         for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-            const __m512i packed = _mm512_maskz_loadu_epi32(lanes, p);
-            const __m512i a = bits == 8 ? packed : _mm512_and_si512(packed, nibble);
-            for (int r = 0; r < rows; r++) {
-                high[r] = _mm512_dpbusd_epi32(high[r], a, splat_integer(kv_load_i32(x[r].high + i)));
-                low[r] = _mm512_dpbusd_epi32(low[r], a, splat_integer(kv_load_i32(x[r].low + i)));
+            __m512i first[2], second[2];
+            for (int c = 0; c < columns; c++) {
+                prefetch_codes(p + c * codes.column_bytes, codes.ahead);
+                first[c] = _mm512_maskz_loadu_epi32(lanes, p + c * codes.column_bytes);
+                second[c] = _mm512_and_si512(_mm512_srli_epi16(first[c], 4), nibble);
+                if (bits == 4) first[c] = _mm512_and_si512(first[c], nibble);
             }
-            i += 4;
-            if (bits == 8) continue;
-            const __m512i b = _mm512_and_si512(_mm512_srli_epi16(packed, 4), nibble);
-            for (int r = 0; r < rows; r++) {
-                high[r] = _mm512_dpbusd_epi32(high[r], b, splat_integer(kv_load_i32(x[r].high + i)));
-                low[r] = _mm512_dpbusd_epi32(low[r], b, splat_integer(kv_load_i32(x[r].low + i)));
-            }
-            i += 4;
+            add_quad(high, sums, rows, columns, fixed, stride, first);
+            if (bits == 4) add_quad(high, sums, rows, columns, fixed + 4, stride, second);
+            fixed += bits == 8 ? 4 : 8;
         }
     }
-    for (int r = 0; r < rows; r++)
-        dots[r] = _mm512_add_epi32(_mm512_slli_epi32(high[r], 8), low[r]);
+    for (int k = 0; k < columns * rows; k++)
+        sums[k] = _mm512_add_epi32(sums[k], _mm512_slli_epi32(high[k], 8));
 }

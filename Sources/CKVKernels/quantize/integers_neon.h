@@ -2,7 +2,7 @@
 // integers_*.h; include after lanes_neon.h.
 // LD4 takes the quads of 16 lanes apart, so that a widening multiply by one word of the row adds to lanes.
 #pragma once
-#include "quantize/fixed_rows.h"
+#include "quantize/coded_lanes.h"
 
 typedef struct {
     int32x4_t v[4];
@@ -62,6 +62,25 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     }
 }
 
+/// Largest and total of each of `rows` vectors.
+KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
+    for (int r = 0; r < rows; r++) largests[r] = largest(x[r]);
+}
+KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
+    for (int r = 0; r < rows; r++) totals[r] = total(x[r]);
+}
+
+/// Four fixed-point rows for dots, 8 * stride bytes: their words.
+static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
+                                 kv_prepared_layout layout) {
+    memcpy(fixed + 2 * r * stride, prepared + layout.words, layout.high - layout.words);
+}
+/// Row r from 64 integers.
+static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
+    for (int i = 0; i < 8; i++)
+        vst1q_u8(fixed + 2 * r * stride + 16 * i, vreinterpretq_u8_s16(narrowed(x[i / 2], i % 2)));
+}
+
 /// The codes of 16 lanes, one vector per place in the quad; only the first `lanes` are read.
 static inline uint8x16x4_t load_quads(const uint8_t *p, size_t lanes) {
     if (lanes == 16) return vld4q_u8(p);
@@ -70,34 +89,37 @@ static inline uint8x16x4_t load_quads(const uint8_t *p, size_t lanes) {
     return vld4q_u8(padded);
 }
 
-/// Adds the codes of 16 lanes times element i of every row.
-KV_INLINED void add_code(i32x16 *sum, const int rows, const fixed_row *x, size_t i, uint8x16_t codes) {
+/// Adds an element of every row, at `word`, times the codes of 16 lanes.
+KV_INLINED void add_element(i32x16 *sums, const int rows, const uint8_t *word, const size_t stride,
+                            uint8x16_t codes) {
     const int16x8_t a = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
     const int16x8_t b = vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(codes)));
     for (int r = 0; r < rows; r++) {
-        const int16_t word = kv_load_i16(x[r].words + 2 * i);
-        sum[r].v[0] = vmlal_n_s16(sum[r].v[0], vget_low_s16(a), word);
-        sum[r].v[1] = vmlal_n_s16(sum[r].v[1], vget_high_s16(a), word);
-        sum[r].v[2] = vmlal_n_s16(sum[r].v[2], vget_low_s16(b), word);
-        sum[r].v[3] = vmlal_n_s16(sum[r].v[3], vget_high_s16(b), word);
+        const int16_t x = kv_load_i16(word + 2 * r * stride);
+        sums[r].v[0] = vmlal_n_s16(sums[r].v[0], vget_low_s16(a), x);
+        sums[r].v[1] = vmlal_n_s16(sums[r].v[1], vget_high_s16(a), x);
+        sums[r].v[2] = vmlal_n_s16(sums[r].v[2], vget_low_s16(b), x);
+        sums[r].v[3] = vmlal_n_s16(sums[r].v[3], vget_high_s16(b), x);
     }
 }
 
-/// dots[r] lane l = sum of row r's elements times the codes of lane l.
-KV_INLINED void dots(i32x16 *dots, const int rows, const int bits, const fixed_row *x,
-                     coded_lanes codes) {
-    for (int r = 0; r < rows; r++) dots[r] = splat_integer(0);
-    size_t i = 0;
-    for (size_t tile = 0; tile < codes.tiles; tile++) {
-        const uint8_t *p = codes.first + tile * codes.tile_bytes;
-        for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-            const uint8x16x4_t quads = load_quads(p, codes.lanes);
-            for (size_t c = 0; c < 4; c++, i++)
-                add_code(dots, rows, x, i,
-                         bits == 8 ? quads.val[c] : vandq_u8(quads.val[c], vdupq_n_u8(15)));
-            if (bits == 8) continue;
-            for (size_t c = 0; c < 4; c++, i++)
-                add_code(dots, rows, x, i, vshrq_n_u8(quads.val[c], 4));
+/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
+KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
+                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+    for (int column = 0; column < columns; column++, sums += rows) {
+        const uint8_t *word = fixed + 2 * i;
+        for (size_t tile = 0; tile < codes.tiles; tile++) {
+            const uint8_t *p = codes.first + column * codes.column_bytes + tile * codes.tile_bytes;
+            for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
+                prefetch_codes(p, codes.ahead);
+                const uint8x16x4_t quads = load_quads(p, codes.lanes);
+                for (size_t c = 0; c < 4; c++, word += 2)
+                    add_element(sums, rows, word, stride,
+                                bits == 8 ? quads.val[c] : vandq_u8(quads.val[c], vdupq_n_u8(15)));
+                if (bits == 8) continue;
+                for (size_t c = 0; c < 4; c++, word += 2)
+                    add_element(sums, rows, word, stride, vshrq_n_u8(quads.val[c], 4));
+            }
         }
     }
 }

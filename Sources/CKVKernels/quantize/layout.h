@@ -5,7 +5,14 @@
 
 #define KV_INLINED static inline __attribute__((always_inline))
 
-enum { kv_tile = 16, kv_block = 64, kv_largest_dim = 1024, kv_fold_group = 128 };
+enum {
+    kv_tile = 16,
+    kv_block = 64,
+    kv_largest_dim = 1024,
+    kv_largest_groups = kv_largest_dim / 32,
+    kv_fold_group = 128,
+    kv_largest_folded_bytes = 8 + 4 * kv_largest_dim / kv_fold_group + 4 * kv_largest_dim,
+};
 
 /// The largest fixed-point magnitude, 127 * 256, and the peak below which a row counts as zero.
 #define KV_FIXED_PEAK 32512.0f

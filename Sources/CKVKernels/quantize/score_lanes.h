@@ -2,63 +2,99 @@
 #pragma once
 #include "quantize/prepare_queries_lanes.h"
 
-/// Up to 4 prepared query rows, and which floats join the integer dots of their groups.
+/// Up to 4 query rows, ready for the dots of each group. A dot starts from -offset * sum.
 typedef struct {
-    const uint8_t *prepared;
-    kv_prepared_layout layout;
-    size_t group;
+    size_t group, groups;
     bool scaled; ///< scales (and zeros) lie behind the tile's codes
+    uint8_t fixed[8 * kv_largest_dim];
+    int32_t start[4][kv_largest_groups];
+    float sum[4][kv_largest_groups], step[4];
 } query_rows;
 
-/// f[r] = row r with the 16 tokens of a tile, before the row's step.
-KV_INLINED void score_tile(f32x16 *f, const int rows, const int bits, query_rows queries,
-                           const uint8_t *tile, kv_quantizer quantizer) {
-    const int32_t offset = kv_code_offset(quantizer, bits);
-    const uint8_t *scales = tile + kv_code_bytes(quantizer, bits);
-    const uint8_t *zeros = scales + kv_scale_bytes(quantizer);
-    for (int r = 0; r < rows; r++) f[r] = splat(0);
-    for (size_t g = 0; g < kv_groups(quantizer.dim, queries.group); g++) {
-        const size_t e = g * queries.group;
-        const size_t width = kv_group_width(quantizer.dim, queries.group, g);
-        fixed_row x[4];
-        for (int r = 0; r < rows; r++)
-            x[r] = fixed_row_at(queries.prepared + r * queries.layout.bytes, queries.layout, e);
-        i32x16 dot[4];
-        dots(dot, rows, bits, x,
-             (coded_lanes){tile + e * (2 * bits), kv_tile, 1, 0,
-                           kv_divided_up(width, kv_vector_codes(bits)), 4 * kv_tile});
-        const f32x16 scale = queries.scaled
-                                 ? load_f16((const uint16_t *)(scales + g * 2 * kv_tile))
-                                 : splat(1);
-        for (int r = 0; r < rows; r++) {
-            const int32_t sum = kv_load_i32(queries.prepared + r * queries.layout.bytes +
-                                            queries.layout.sums + g * sizeof(int32_t));
-            const f32x16 i = to_floats(subtract(dot[r], splat_integer(offset * sum)));
-            f[r] = queries.scaled ? fused(i, scale, f[r]) : add(f[r], i);
-            if (queries.scaled && quantizer.asymmetric)
-                f[r] = fused(splat((float)sum), load_f16((const uint16_t *)(zeros + g * 2 * kv_tile)),
-                             f[r]);
-        }
+static inline void take_prepared(query_rows *queries, int r, const uint8_t *prepared,
+                                 kv_prepared_layout layout, int32_t offset) {
+    copy_prepared(queries->fixed, kv_largest_dim, r, prepared, layout);
+    queries->step[r] = kv_load_f32(prepared);
+    for (size_t g = 0; g < queries->groups; g++) {
+        const int32_t sum = kv_load_i32(prepared + layout.sums + g * sizeof(int32_t));
+        queries->start[r][g] = -offset * sum;
+        queries->sum[r][g] = (float)sum;
     }
+}
+
+/// f[column * rows + r] = row r with the 16 tokens of a tile, before the row's step; two tiles if there
+/// are two columns.
+KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const int bits,
+                            const query_rows *queries, const uint8_t *tile, size_t tile_bytes,
+                            kv_quantizer quantizer) {
+    const uint8_t *scales = tile + kv_code_bytes(quantizer, bits);
+    const size_t scale_bytes = queries->groups * kv_tile * sizeof(uint16_t);
+    for (int k = 0; k < columns * rows; k++) f[k] = splat(0);
+    for (size_t g = 0; g < queries->groups; g++, scales += kv_tile * sizeof(uint16_t)) {
+        const size_t e = g * queries->group;
+        const size_t width = kv_group_width(quantizer.dim, queries->group, g);
+        const coded_lanes codes = {.first = tile + e * kv_tile * bits / 8,
+                                   .column_bytes = tile_bytes,
+                                   .lanes = kv_tile,
+                                   .tiles = 1,
+                                   .vectors = kv_divided_up(width, kv_vector_codes(bits)),
+                                   .vector_bytes = 4 * kv_tile,
+                                   .ahead = kv_block / kv_tile * tile_bytes};
+        i32x16 dot[8];
+        for (int k = 0; k < columns * rows; k++)
+            dot[k] = splat_integer(queries->start[k % rows][g]);
+        add_dots(dot, rows, columns, bits, queries->fixed, kv_largest_dim, e, codes);
+        for (int c = 0; c < columns; c++)
+            for (int r = 0; r < rows; r++) {
+                const f32x16 i = to_floats(dot[c * rows + r]);
+                f32x16 *own = f + c * rows + r;
+                if (!queries->scaled) {
+                    *own = add(*own, i);
+                    continue;
+                }
+                const uint8_t *column = scales + c * tile_bytes;
+                *own = fused(i, load_f16((const uint16_t *)column), *own);
+                if (quantizer.asymmetric)
+                    *own = fused(splat(queries->sum[r][g]),
+                                 load_f16((const uint16_t *)(column + scale_bytes)), *own);
+            }
+    }
+}
+
+KV_INLINED void store_logits(float *logits, f32x16 x, size_t n) {
+    if (n >= kv_tile)
+        store(logits, x);
+    else
+        store_first(logits, x, n);
 }
 
 KV_INLINED void score_per_token(const int rows, const int bits, float *logits, size_t logits_stride,
                                 const uint8_t *prepared, const uint8_t *tiles, size_t n,
                                 kv_quantizer quantizer) {
-    const query_rows queries = {prepared, kv_prepared(quantizer.dim, quantizer.group),
-                                quantizer.group, true};
+    const kv_prepared_layout layout = kv_prepared(quantizer.dim, quantizer.group);
+    query_rows queries;
+    queries.group = quantizer.group;
+    queries.groups = kv_groups(quantizer.dim, quantizer.group);
+    queries.scaled = true;
+    for (int r = 0; r < rows; r++)
+        take_prepared(&queries, r, prepared + r * layout.bytes, layout,
+                      kv_code_offset(quantizer, bits));
     const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
-    for (size_t t = 0; t < n; t += kv_tile) {
-        f32x16 f[4];
-        score_tile(f, rows, bits, queries, tiles + t / kv_tile * tile_bytes, quantizer);
+    size_t t = 0;
+    f32x16 f[8];
+    for (; t + kv_tile < n; t += 2 * kv_tile, tiles += 2 * tile_bytes) {
+        score_tiles(f, rows, 2, bits, &queries, tiles, tile_bytes, quantizer);
         for (int r = 0; r < rows; r++) {
-            const f32x16 logit = mul(f[r], splat(kv_load_f32(prepared + r * queries.layout.bytes)));
+            const f32x16 step = splat(queries.step[r]);
             float *row = logits + r * logits_stride + t;
-            if (t + kv_tile <= n)
-                store(row, logit);
-            else
-                store_first(row, logit, n - t);
+            store(row, mul(f[r], step));
+            store_logits(row + kv_tile, mul(f[rows + r], step), n - t - kv_tile);
         }
+    }
+    if (t < n) {
+        score_tiles(f, rows, 1, bits, &queries, tiles, tile_bytes, quantizer);
+        for (int r = 0; r < rows; r++)
+            store_logits(logits + r * logits_stride + t, mul(f[r], splat(queries.step[r])), n - t);
     }
 }
 
@@ -87,24 +123,30 @@ KV_INLINED void score_per_channel(const int rows, const int bits, float *logits,
                                   const uint16_t *scales, const uint16_t *zeros, size_t first,
                                   size_t n, kv_quantizer quantizer) {
     const size_t dim = quantizer.dim, tile_bytes = kv_tile_bytes(quantizer, bits);
-    uint8_t prepared[4 * (4 + 4 * (kv_largest_dim / kv_fold_group) + 4 * kv_largest_dim + 4)];
-    const query_rows queries = {prepared, kv_prepared(dim, kv_fold_group), kv_fold_group, false};
+    const kv_prepared_layout layout = kv_prepared(dim, kv_fold_group);
+    query_rows queries;
+    queries.group = kv_fold_group;
+    queries.groups = kv_groups(dim, kv_fold_group);
+    queries.scaled = false;
     for (size_t start = 0, end; start < n; start = end) {
-        const size_t row = (first + start) / quantizer.group;
-        end = kv_least(n, (row + 1) * quantizer.group - first);
+        const size_t run = (first + start) / quantizer.group;
+        end = kv_least(n, (run + 1) * quantizer.group - first);
         float constant[4];
-        for (int r = 0; r < rows; r++)
-            constant[r] = fold_query(prepared + r * queries.layout.bytes, query + r * dim,
-                                     scales + row * dim,
-                                     quantizer.asymmetric ? zeros + row * dim : 0, dim);
+        for (int r = 0; r < rows; r++) {
+            uint8_t prepared[kv_largest_folded_bytes];
+            constant[r] = fold_query(prepared, query + r * dim, scales + run * dim,
+                                     quantizer.asymmetric ? zeros + run * dim : 0, dim);
+            take_prepared(&queries, r, prepared, layout, kv_code_offset(quantizer, bits));
+        }
         for (size_t tile = start / kv_tile; tile * kv_tile < end; tile++) {
             // A run may begin or end inside a tile: only its own lanes are written.
             const size_t from = start > tile * kv_tile ? start - tile * kv_tile : 0;
             const size_t to = kv_least(kv_tile, end - tile * kv_tile);
             f32x16 f[4];
-            score_tile(f, rows, bits, queries, tiles + tile * tile_bytes, quantizer);
+            score_tiles(f, rows, 1, bits, &queries, tiles + tile * tile_bytes, tile_bytes,
+                        quantizer);
             for (int r = 0; r < rows; r++) {
-                const f32x16 step = splat(kv_load_f32(prepared + r * queries.layout.bytes));
+                const f32x16 step = splat(queries.step[r]);
                 float logit[16];
                 store(logit, quantizer.asymmetric ? fused(f[r], step, splat(constant[r]))
                                                   : mul(f[r], step));

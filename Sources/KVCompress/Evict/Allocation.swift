@@ -9,12 +9,14 @@ public enum Allocation: String, Hashable, Sendable, CaseIterable {
     /// fifth of the mean (Ada-KV, arXiv 2407.11550, alpha = 0.2).
     case adaptive
 
-    /// Tokens per head for every layer, `budget` on average, each in 1 ... `tokens`.
+    /// Tokens per head for every layer, `budget` on average, each from 1 to `tokens`.
     func budgets(_ budget: Int, layers: Int, tokens: Int) -> [Int] {
         precondition((1...tokens).contains(budget))
         guard self == .pyramid, layers > 1 else { return [Int](repeating: budget, count: layers) }
         // Rounding the running totals, not the layers, conserves the sum.
-        let ideal = (0..<layers).map { Self.total($0 + 1, budget, layers) - Self.total($0, budget, layers) }
+        let ideal = (0..<layers).map {
+            Self.total($0 + 1, budget, layers) - Self.total($0, budget, layers)
+        }
         return Self.clamp(ideal, to: 1...tokens)
     }
 

@@ -10,7 +10,11 @@ struct CandidatePool {
     /// one longer where it does not divide.
     func buckets(_ buckets: Int, anchor: Crush.Anchor) -> [[Int]] {
         let distances = kernels.hamming(
-            signatures.storage.pointer, count: count, bytes: signatures.bytes, anchor: bytes(of: anchor))
+            signatures.storage.pointer,
+            count: count,
+            bytes: signatures.bytes,
+            anchor: bytes(of: anchor)
+        )
         let order = kernels.order(byDistance: distances, largest: signatures.bits)
         var start = 0
         return (0..<buckets).map { bucket in
@@ -24,26 +28,36 @@ struct CandidatePool {
     /// base, then of lower index.
     func medoid(_ members: ArraySlice<Int>) -> Int {
         let counts = signatures.counts(of: members)
-        // Everything times the number of members, which keeps the mean an integer.
+        // Times the number of members n the distance is an integer, the sum over bits of |n bit - count|;
+        // without the sum of counts, which all members share, n - 2 count is left of each set bit.
+        let gains = counts.map { members.count - 2 * $0 }
         func cost(_ member: Int) -> Int {
-            (0..<signatures.bits).reduce(0) { $0 + abs(members.count * signatures.bit(member, $1) - counts[$1]) }
+            var cost = 0
+            signatures.forEachBit(of: member) { cost += gains[$0] }
+            return cost
         }
-        let ranked = members.map { (cost($0), -base[$0], $0) }
-        return ranked.min(by: <)!.2
+        return members.map { (cost($0), -base[$0], $0) }.min(by: <)!.2
     }
 
-    /// Medoids of Lloyd's clusters (squared distance, ties to the lower cluster, at most 100 rounds), begun
-    /// from the buckets. Clusters that die out are replaced by the candidates of highest base.
+    /// Medoids of Lloyd's clusters, begun from the buckets.
+    ///
+    /// Squared distance, ties to the lower cluster, at most 100 rounds. Clusters that die out are
+    /// replaced by the candidates of highest base.
     func clusters(from buckets: [[Int]]) -> [Int] {
         var clusters = buckets
         var home = [Int](repeating: 0, count: count)
         for (cluster, members) in clusters.enumerated() { members.forEach { home[$0] = cluster } }
         for _ in 0..<100 {
-            let centers = clusters.enumerated().filter { !$0.element.isEmpty }.map { cluster, members in
-                (cluster, signatures.counts(of: members).map { Double($0) / Double(members.count) })
+            let centers = clusters.enumerated().filter { !$0.element.isEmpty }.map {
+                cluster,
+                members in
+                Center(
+                    cluster: cluster,
+                    mean: signatures.counts(of: members).map { Double($0) / Double(members.count) }
+                )
             }
             let next = (0..<count).map { candidate in
-                centers.map { (distance(candidate, $0.1), $0.0) }.min(by: <)!.1
+                centers.map { ($0.distance(to: candidate, signatures), $0.cluster) }.min(by: <)!.1
             }
             if next == home { break }
             home = next
@@ -52,15 +66,10 @@ struct CandidatePool {
         }
         let medoids = clusters.filter { !$0.isEmpty }.map { medoid($0[...]) }
         let taken = Set(medoids)
-        let others = (0..<count).filter { !taken.contains($0) }.sorted { (-base[$0], $0) < (-base[$1], $1) }
-        return medoids + others.prefix(buckets.count - medoids.count)
-    }
-
-    private func distance(_ candidate: Int, _ center: [Double]) -> Double {
-        (0..<signatures.bits).reduce(0) { sum, bit in
-            let difference = Double(signatures.bit(candidate, bit)) - center[bit]
-            return sum + difference * difference
+        let others = (0..<count).filter { !taken.contains($0) }.sorted {
+            (-base[$0], $0) < (-base[$1], $1)
         }
+        return medoids + others.prefix(buckets.count - medoids.count)
     }
 
     private func bytes(of anchor: Crush.Anchor) -> [UInt8] {
@@ -78,5 +87,25 @@ struct CandidatePool {
             if isSet { bytes[bit / 8] |= 1 << UInt8(bit % 8) }
         }
         return bytes
+    }
+}
+
+/// The mean bits of a cluster.
+private struct Center {
+    let cluster: Int
+    /// 1 - 2 mean of each bit, and the sum of the squared means: what a squared distance is made of.
+    private let gains: [Double]
+    private let squares: Double
+
+    init(cluster: Int, mean: [Double]) {
+        self.cluster = cluster
+        gains = mean.map { 1 - 2 * $0 }
+        squares = mean.reduce(0) { $0 + $1 * $1 }
+    }
+
+    func distance(to candidate: Int, _ signatures: Signatures) -> Double {
+        var distance = squares
+        signatures.forEachBit(of: candidate) { distance += gains[$0] }
+        return distance
     }
 }

@@ -1,30 +1,42 @@
 extension Crush {
     /// The evictable units that a layer keeps: the important ones, and representatives of the others.
     func chosen(
-        _ contest: Contest, scores: Scores, kvHeads: Int, page: Int, _ layer: LayerSelector
+        _ contest: Contest,
+        scores: Scores,
+        kvHeads: Int,
+        page: Int,
+        _ layer: LayerSelector
     ) -> [UInt32] {
         let count = min(share.of(contest.budget), contest.room)
         let evictable = contest.evictable.map { UInt32($0) }
         let important = contest.best(contest.room - count, of: evictable)
         guard count > 0 else { return important }
 
-        let taken = Set(important)
-        let candidates = evictable.filter { !taken.contains($0) }
+        let candidates = evictable.without(important)
         let source = bits == .kv ? scores.means(groups: kvHeads, layer.allocator) : scores
         let first = contest.evictable.lowerBound
         let signatures = Signatures(
-            source, units: contest.evictable, page: page, kernels: layer.kernels, layer.allocator
+            source,
+            units: contest.evictable,
+            page: page,
+            kernels: layer.kernels,
+            layer.allocator
         ).gathered(candidates.map { Int($0) - first }, layer.allocator)
         let pool = CandidatePool(
-            signatures: signatures, base: candidates.map { contest.rows.row(0)[Int($0)] },
-            kernels: layer.kernels)
+            signatures: signatures,
+            base: candidates.map { contest.rows.row(0)[Int($0)] },
+            kernels: layer.kernels
+        )
         let chosen = representatives(count, of: pool, candidates, layer: layer.layer)
         return (important + chosen.map { candidates[$0] }).sorted()
     }
 
     /// The places, among the candidates, of so many representatives.
     private func representatives(
-        _ count: Int, of pool: CandidatePool, _ candidates: [UInt32], layer: Int
+        _ count: Int,
+        of pool: CandidatePool,
+        _ candidates: [UInt32],
+        layer: Int
     ) -> [Int] {
         switch representatives {
         case .hamming: pool.buckets(count, anchor: anchor).map { pool.medoid($0[...]) }
@@ -55,8 +67,14 @@ struct Signatures {
             Ranking.cut(after: tokens / 2, of: every, by: scores.row($0) + first)
         }
         kernels.packSignatures(
-            storage.pointer, bytes: bytes, scores: scores.row(0) + first, stride: scores.tokens, tokens: tokens,
-            page: page, cuts: cuts)
+            storage.pointer,
+            bytes: bytes,
+            scores: scores.row(0) + first,
+            stride: scores.tokens,
+            tokens: tokens,
+            page: page,
+            cuts: cuts
+        )
     }
 
     private init(bits: Int, bytes: Int, storage: Buffer<UInt8>) {
@@ -67,22 +85,43 @@ struct Signatures {
     func gathered(_ units: [Int], _ allocator: Allocator) -> Signatures {
         let packed = allocator.buffer(UInt8.self, units.count * bytes)
         for (index, unit) in units.enumerated() {
-            (packed.pointer + index * bytes).update(from: storage.pointer + unit * bytes, count: bytes)
+            (packed.pointer + index * bytes).update(
+                from: storage.pointer + unit * bytes,
+                count: bytes
+            )
         }
         return Signatures(bits: bits, bytes: bytes, storage: packed)
     }
 
-    /// Whether a bit of a signature is set, as 0 or 1.
-    func bit(_ index: Int, _ bit: Int) -> Int {
-        Int(storage.pointer[index * bytes + bit / 8] >> UInt8(bit % 8) & 1)
+    /// The set bits of a signature, ascending.
+    @inline(__always)
+    func forEachBit(of index: Int, _ body: (Int) -> Void) {
+        let signature = storage.pointer + index * bytes
+        for byte in 0..<bytes {
+            var rest = signature[byte]
+            while rest != 0 {
+                body(byte * 8 + rest.trailingZeroBitCount)
+                rest &= rest - 1
+            }
+        }
     }
 
     /// How many of some signatures have each bit.
     func counts(of members: some Sequence<Int>) -> [Int] {
         var counts = [Int](repeating: 0, count: bits)
-        for member in members {
-            for bit in 0..<bits { counts[bit] += self.bit(member, bit) }
-        }
+        for member in members { forEachBit(of: member) { counts[$0] += 1 } }
         return counts
+    }
+}
+
+extension [UInt32] {
+    /// An ascending list without the elements of another one.
+    func without(_ others: [UInt32]) -> [UInt32] {
+        var rest = others[...]
+        return filter { element in
+            guard rest.first == element else { return true }
+            rest.removeFirst()
+            return false
+        }
     }
 }

@@ -18,6 +18,7 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
         /// Bits by chance, the same in all layers.
         case random(seed: Int)
 
+        /// The canonical text.
         public var description: String {
             switch self {
             case .mean: "mean"
@@ -48,6 +49,7 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
         /// By Lloyd's clustering of the signatures, as a slow control.
         case kmeans
 
+        /// The canonical text.
         public var description: String {
             switch self {
             case .hamming: "hamming"
@@ -67,28 +69,51 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
     /// How representatives are found.
     public var representatives: Representatives
 
-    private static let seed = [ParameterDescription("seed", .count(0...Int.max), default: "0", "another seed, other bits")]
+    private static let seed = [
+        ParameterDescription("seed", .count(0...Int.max), default: "0", "another seed, other bits")
+    ]
 
     static let method = MethodDescription(
-        name: "kvcrush", stage: .crush,
+        name: "kvcrush",
+        stage: .crush,
         summary: "spends a share of the eviction's budget on representatives of what it drops",
-        source: "KVCrush, arXiv 2503.00022, section 3", needs: [],
+        source: "KVCrush, arXiv 2503.00022, section 3",
+        needs: [],
         parameters: [
-            ParameterDescription("share", .share, default: "25%", "the part of the budget that representatives take"),
+            ParameterDescription(
+                "share",
+                .share,
+                default: "25%",
+                "the part of the budget that representatives take"
+            ),
             ParameterDescription(
                 "anchor",
-                .choice([.init("mean"), .init("zeros"), .init("ones"), .init("alternating"), .init("random", seed)]),
-                default: "mean", "what signatures are compared with"),
-            ParameterDescription("bits", .words(Bits.self), default: "query", "a bit per query head or per kv head"),
+                .choice([
+                    .init("mean"), .init("zeros"), .init("ones"), .init("alternating"),
+                    .init("random", seed),
+                ]),
+                default: "mean",
+                "what signatures are compared with"
+            ),
+            ParameterDescription(
+                "bits",
+                .words(Bits.self),
+                default: "query",
+                "a bit per query head or per kv head"
+            ),
             ParameterDescription(
                 "representatives",
                 .choice([.init("hamming"), .init("even"), .init("random", seed), .init("kmeans")]),
-                default: "hamming", "how representatives are found; all but hamming are controls"),
+                default: "hamming",
+                "how representatives are found; all but hamming are controls"
+            ),
         ]
     ) { arguments, plan throws(CompressionError) in
         guard plan.eviction != nil else {
             throw CompressionError(
-                .plan, "'kvcrush' wraps an eviction and none stands before it; expected one, such as 'h2o(budget=25%) | kvcrush'")
+                .plan,
+                "'kvcrush' wraps an eviction and none stands before it; expected one, such as 'h2o(budget=25%) | kvcrush'"
+            )
         }
         plan.eviction?.crush = Crush(arguments)
     }
@@ -96,7 +121,8 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
     init(_ arguments: Arguments) {
         share = arguments.share("share")
         bits = arguments.word("bits")
-        let anchor = arguments.choice("anchor"), representatives = arguments.choice("representatives")
+        let anchor = arguments.choice("anchor"),
+            representatives = arguments.choice("representatives")
         self.anchor =
             switch anchor.word {
             case "zeros": .zeros

@@ -7,7 +7,8 @@ extension Eviction {
     /// - Throws: `CompressionError` when the scorer needs queries that the cache lacks, when a score is not
     ///   finite, and when a budget in bytes cannot hold one token per head.
     func select(
-        from observation: Observation, encoded: (_ counts: [[Int]]) -> Int
+        from observation: Observation,
+        encoded: (_ counts: [[Int]]) -> Int
     ) throws(CompressionError) -> Selection {
         try validate()
         let cache = observation.cache
@@ -15,9 +16,14 @@ extension Eviction {
         try check(scores, observation)
         let layers = cache.layers.indices.map { index in
             LayerSelector(
-                eviction: self, scores: scores[index], kvHeads: cache.layers[index].keys.count,
-                queries: cache.layers[index].queries?[0].count ?? 0, layer: index,
-                kernels: observation.kernels, allocator: observation.allocator)
+                eviction: self,
+                scores: scores[index],
+                kvHeads: cache.layers[index].keys.count,
+                queries: cache.layers[index].queries?[0].count ?? 0,
+                layer: index,
+                kernels: observation.kernels,
+                allocator: observation.allocator
+            )
         }
         let (tokens, remark) = try tokensPerHead(cache) { tokens in
             encoded(self.counts(tokens, layers, observation))
@@ -25,35 +31,55 @@ extension Eviction {
         let budgets = allocation.budgets(tokens, layers: layers.count, tokens: cache.tokens)
         let kept = observation.workers.map(layers.count) { layers[$0].kept(budget: budgets[$0]) }
         let smallest = zip(layers, budgets).min { $0.1 < $1.1 }
-        return Selection(kept: kept, remarks: [remark].compactMap { $0 } + (smallest.map { $0.remarks(budget: $1) } ?? []))
+        return Selection(
+            kept: kept,
+            remarks: [remark].compactMap { $0 } + (smallest.map { $0.remarks(budget: $1) } ?? [])
+        )
     }
 
     /// Tokens kept under a budget per head; pages may keep fewer than this says, never more.
-    private func counts(_ tokens: Int, _ layers: [LayerSelector], _ observation: Observation) -> [[Int]] {
-        let budgets = allocation.budgets(tokens, layers: layers.count, tokens: observation.cache.tokens)
+    private func counts(_ tokens: Int, _ layers: [LayerSelector], _ observation: Observation)
+        -> [[Int]]
+    {
+        let budgets = allocation.budgets(
+            tokens,
+            layers: layers.count,
+            tokens: observation.cache.tokens
+        )
         guard allocation == .adaptive else {
             return zip(layers, budgets).map { [Int](repeating: $0.spends($1), count: $0.kvHeads) }
         }
-        return observation.workers.map(layers.count) { layers[$0].kept(budget: budgets[$0]).map(\.count) }
+        return observation.workers.map(layers.count) {
+            layers[$0].kept(budget: budgets[$0]).map(\.count)
+        }
     }
 
-    /// The budget as tokens per head, 1 ... tokens, with what had to be done to make it so.
+    /// The budget as tokens per head, at least one, and what had to be done to make it so.
     private func tokensPerHead(
-        _ cache: Cache, bytes: (_ tokens: Int) -> Int
+        _ cache: Cache,
+        bytes: (_ tokens: Int) -> Int
     ) throws(CompressionError) -> (Int, remark: String?) {
         let all = cache.tokens
         switch budget {
         case .share(let share):
             let count = share.of(all)
-            return count > 0 ? (count, nil) : (1, "a budget of \(share) of \(all) tokens is less than one; one is kept")
+            return count > 0
+                ? (count, nil)
+                : (1, "a budget of \(share) of \(all) tokens is less than one; one is kept")
         case .tokens(let count):
-            return count <= all ? (count, nil) : (all, "a budget of \(count) tokens exceeds the cache's \(all); all are kept")
+            return count <= all
+                ? (count, nil)
+                : (all, "a budget of \(count) tokens exceeds the cache's \(all); all are kept")
         case .bytes(let limit):
-            if bytes(all) <= limit { return (all, "a budget of \(budget) holds the whole cache; all tokens are kept") }
+            if bytes(all) <= limit {
+                return (all, "a budget of \(budget) holds the whole cache; all tokens are kept")
+            }
             let least = bytes(1)
             guard least <= limit else {
                 throw CompressionError(
-                    .plan, "budget=\(budget) is too small: one token per head takes \(least) bytes")
+                    .plan,
+                    "budget=\(budget) is too small: one token per head takes \(least) bytes"
+                )
             }
             var fits = 1, exceeds = all
             while exceeds - fits > 1 {
@@ -67,11 +93,14 @@ extension Eviction {
     private func check(_ scores: [Scores], _ observation: Observation) throws(CompressionError) {
         for (layer, scores) in scores.enumerated() {
             let count = scores.heads * scores.tokens
-            guard let place = observation.kernels.firstNotFinite(scores.row(0), count: count) else { continue }
+            guard let place = observation.kernels.firstNotFinite(scores.row(0), count: count) else {
+                continue
+            }
             throw CompressionError(
                 .values,
                 "layer \(layer), head \(place / scores.tokens), token \(place % scores.tokens): "
-                    + "the score of '\(method)' is \(scores.row(0)[place]); keys or queries are too large")
+                    + "the score of '\(method)' is \(scores.row(0)[place]); keys or queries are too large"
+            )
         }
     }
 }

@@ -30,16 +30,37 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     static func method<Kind: Scorer>(of scorer: Kind.Type) -> MethodDescription {
         let identity = scorer.identity
         let shared = [
-            ParameterDescription("allocate", .words(Allocation.self), default: "uniform", "how layers and heads share the budget"),
-            ParameterDescription("select", Selector.kind, default: "top", "how the best are taken"),
-            ParameterDescription("tokens", .words(TokenSets.self), default: "head", "whether each head keeps its own tokens"),
-            ParameterDescription("sinks", .count(0...Int.max), default: "4", "first tokens, always kept, inside the budget"),
             ParameterDescription(
-                "recent", .amount, default: nil,
-                "newest tokens, always kept, inside the budget; default: \(identity.recent)"),
+                "allocate",
+                .words(Allocation.self),
+                default: "uniform",
+                "how layers and heads share the budget"
+            ),
+            ParameterDescription("select", Selector.kind, default: "top", "how the best are taken"),
+            ParameterDescription(
+                "tokens",
+                .words(TokenSets.self),
+                default: "head",
+                "whether each head keeps its own tokens"
+            ),
+            ParameterDescription(
+                "sinks",
+                .count(0...Int.max),
+                default: "4",
+                "first tokens, always kept, inside the budget"
+            ),
+            ParameterDescription(
+                "recent",
+                .amount,
+                default: nil,
+                "newest tokens, always kept, inside the budget; default: \(identity.recent)"
+            ),
         ]
         return MethodDescription(
-            name: identity.name, stage: .evict, summary: identity.summary, source: identity.source,
+            name: identity.name,
+            stage: .evict,
+            summary: identity.summary,
+            source: identity.source,
             needs: identity.needs,
             parameters: [ParameterDescription("budget", required: .budget, "what may be kept")]
                 + identity.parameters + shared
@@ -64,9 +85,11 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
         return crush.map { "\(text) | \($0)" } ?? text
     }
 
+    /// Whether both say the same.
     public static func == (a: Eviction, b: Eviction) -> Bool {
         a.scorer.equals(b.scorer) && a.budget == b.budget && a.allocation == b.allocation
-            && a.selector == b.selector && a.tokens == b.tokens && a.sinks == b.sinks && a.recent == b.recent
+            && a.selector == b.selector && a.tokens == b.tokens && a.sinks == b.sinks
+            && a.recent == b.recent
             && a.crush == b.crush
     }
 
@@ -77,13 +100,15 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
             throw CompressionError(
                 .plan,
                 "\(method): allocate=adaptive gives every head its own number of tokens, and tokens=layer one set to all; "
-                    + "expected one of the two")
+                    + "expected one of the two"
+            )
         }
         if crush != nil {
             throw CompressionError(
                 .plan,
                 "kvcrush keeps one token set per layer, and allocate=adaptive gives every head its own; "
-                    + "expected allocate=uniform or allocate=pyramid in '\(method)'")
+                    + "expected allocate=uniform or allocate=pyramid in '\(method)'"
+            )
         }
     }
 }

@@ -3,14 +3,20 @@ struct H2O: Scorer {
     enum Rule: String, CaseIterable { case mean, sum }
 
     static let identity = ScorerIdentity(
-        name: "h2o", summary: "keeps what received most attention from all given queries, and the newest tokens",
-        source: "H2O, arXiv 2306.14048, section 4.2", needs: [.queries],
+        name: "h2o",
+        summary: "keeps what received most attention from all given queries, and the newest tokens",
+        source: "H2O, arXiv 2306.14048, section 4.2",
+        needs: [.queries],
         parameters: [
             ParameterDescription(
-                "rule", .words(Rule.self), default: "mean",
-                "attention per query that could see the token, or the paper's sum, which favours early tokens")
+                "rule",
+                .words(Rule.self),
+                default: "mean",
+                "attention per query that could see the token, or the paper's sum, which favours early tokens"
+            )
         ],
-        recent: "half of the budget, rounded down")
+        recent: "half of the budget, rounded down"
+    )
 
     let rule: Rule
 

@@ -19,11 +19,16 @@ struct LayerSelector: Sendable {
             return [[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads)
         }
         let page = page(budget)
-        let shared = eviction.tokens == .layer || eviction.scorer.isPerLayer || eviction.crush != nil
-        let rows = scores.means(groups: shared ? 1 : kvHeads, allocator).sums(page: page, allocator)
+        let shared =
+            eviction.tokens == .layer || eviction.scorer.isPerLayer || eviction.crush != nil
+        let rows = scores.means(groups: shared ? 1 : kvHeads, page: page, allocator)
         let protected = protection(budget).pages(of: page, tokens: tokens, budget: budget / page)
         let contest = Contest(
-            rows: rows, selector: eviction.selector, protected: protected, budget: budget / page)
+            rows: rows,
+            selector: eviction.selector,
+            protected: protected,
+            budget: budget / page
+        )
 
         let chosen: [[UInt32]]
         if let crush = eviction.crush {
@@ -50,10 +55,13 @@ struct LayerSelector: Sendable {
         if eviction.sinks + recent > budget {
             remarks.append(
                 "\(eviction.sinks) sinks and \(recent) recent tokens exceed a budget of \(budget); "
-                    + "\(protected.sinks) and \(protected.recent) are protected")
+                    + "\(protected.sinks) and \(protected.recent) are protected"
+            )
         }
         if eviction.selector.page > budget {
-            remarks.append("a budget of \(budget) tokens holds no page of \(eviction.selector.page); tokens are taken one by one")
+            remarks.append(
+                "a budget of \(budget) tokens holds no page of \(eviction.selector.page); tokens are taken one by one"
+            )
         }
         return remarks + eviction.scorer.remarks(queries: queries)
     }
@@ -64,7 +72,11 @@ struct LayerSelector: Sendable {
     }
 
     private func wantedRecent(_ budget: Int) -> Int {
-        min(eviction.recent?.of(budget) ?? eviction.scorer.defaultRecent(budget: budget, queries: queries), tokens)
+        min(
+            eviction.recent?.of(budget)
+                ?? eviction.scorer.defaultRecent(budget: budget, queries: queries),
+            tokens
+        )
     }
 
     private func protection(_ budget: Int) -> Protection {
@@ -88,7 +100,12 @@ struct Contest {
     /// The best `count` of the candidates, indices into all rows.
     func best(_ count: Int, of candidates: [UInt32]) -> [UInt32] {
         selector.best(
-            count, of: candidates, by: rows.row(0), rowLength: rows.tokens, start: protected.sinks)
+            count,
+            of: candidates,
+            by: rows.row(0),
+            rowLength: rows.tokens,
+            start: protected.sinks
+        )
     }
 
     /// Every row spends its own budget.
@@ -100,14 +117,14 @@ struct Contest {
     func together() -> [[UInt32]] {
         let floor = max(0, budget / 5 - protected.count)
         let assured = (0..<rows.heads).flatMap { best(floor, of: candidates($0)) }
-        let taken = Set(assured)
-        let others = (0..<rows.heads).flatMap { candidates($0).filter { !taken.contains($0) } }
+        let others = (0..<rows.heads).flatMap { candidates($0) }.without(assured)
         return byRow((assured + best(rows.heads * (room - floor), of: others)).sorted())
     }
 
     /// The tokens that chosen units stand for, with the protected ones.
     func tokens(_ chosen: [UInt32], page: Int, of count: Int) -> [UInt32] {
-        let units = Array(0..<UInt32(protected.sinks)) + chosen
+        let units =
+            Array(0..<UInt32(protected.sinks)) + chosen
             + Array(UInt32(rows.tokens - protected.recent)..<UInt32(rows.tokens))
         guard page > 1 else { return units }
         return units.flatMap { unit in

@@ -1,8 +1,18 @@
 /// Any tokens at all: the control of every comparison.
 struct RandomScorer: Scorer {
     static let identity = ScorerIdentity(
-        name: "random", summary: "keeps tokens at random, as a control", source: "control",
-        parameters: [ParameterDescription("seed", .count(0...Int.max), default: "0", "another seed, other tokens")])
+        name: "random",
+        summary: "keeps tokens at random, as a control",
+        source: "control",
+        parameters: [
+            ParameterDescription(
+                "seed",
+                .count(0...Int.max),
+                default: "0",
+                "another seed, other tokens"
+            )
+        ]
+    )
 
     let seed: Int
 

@@ -8,7 +8,9 @@ enum Ranking {
     }
 
     /// The first `count` of the candidates (ascending indices of finite scores), ascending.
-    static func first(_ count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>) -> [UInt32] {
+    static func first(_ count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>)
+        -> [UInt32]
+    {
         if count >= candidates.count { return candidates }
         let cut = cut(after: count, of: candidates, by: scores)
         return candidates.filter {
@@ -18,7 +20,9 @@ enum Ranking {
     }
 
     /// Where the first `count` of the candidates end; radix selection, a byte of the score at a time.
-    static func cut(after count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>) -> Cut {
+    static func cut(after count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>)
+        -> Cut
+    {
         precondition(count <= candidates.count)
         guard count > 0 else { return Cut(threshold: .infinity, tieEnd: 0) }
         var prefix: UInt32 = 0
@@ -28,7 +32,9 @@ enum Ranking {
             var histogram = [Int](repeating: 0, count: 256)
             for candidate in candidates {
                 let key = key(scores[Int(candidate)])
-                if key >> (shift + 8) == prefix >> (shift + 8) { histogram[Int(key >> shift & 255)] += 1 }
+                if key >> (shift + 8) == prefix >> (shift + 8) {
+                    histogram[Int(key >> shift & 255)] += 1
+                }
             }
             var digit = 255
             while histogram[digit] < rank {

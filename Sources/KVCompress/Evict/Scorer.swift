@@ -1,4 +1,4 @@
-/// Says how much every token of every head is worth. A scorer is one file and its name in `Registry`.
+/// Says how much every token of every head is worth: one file, and its name in `Registry`.
 protocol Scorer: Hashable, Sendable {
     /// Its name, what it needs, and the parameters that are its own.
     static var identity: ScorerIdentity { get }
@@ -52,7 +52,10 @@ struct Scores: Sendable {
 
     /// Fills a row per head.
     init(
-        heads: Int, tokens: Int, _ allocator: Allocator, _ fill: (_ head: Int, _ row: UnsafeMutablePointer<Float>) -> Void
+        heads: Int,
+        tokens: Int,
+        _ allocator: Allocator,
+        _ fill: (_ head: Int, _ row: UnsafeMutablePointer<Float>) -> Void
     ) {
         self.heads = heads
         self.tokens = tokens
@@ -62,26 +65,25 @@ struct Scores: Sendable {
 
     func row(_ head: Int) -> UnsafePointer<Float> { UnsafePointer(values.pointer + head * tokens) }
 
-    /// Means over runs of `heads / groups` neighbouring rows: one row per kv head, or one in all.
+    /// Means over runs of `heads / groups` neighbouring rows, one per kv head or one in all, summed over pages
+    /// of tokens.
     ///
-    /// Summed in double precision, so that the order of heads does not show.
-    func means(groups: Int, _ allocator: Allocator) -> Scores {
+    /// Everything is added up in double precision before it is divided, so that the order of heads does not
+    /// show and equal sums stay equal.
+    func means(groups: Int, page: Int = 1, _ allocator: Allocator) -> Scores {
         let size = heads / groups
-        guard size > 1 else { return self }
-        return Scores(heads: groups, tokens: tokens, allocator) { group, means in
-            for token in 0..<tokens {
+        guard size > 1 || page > 1 else { return self }
+        return Scores(heads: groups, tokens: (tokens + page - 1) / page, allocator) {
+            group,
+            means in
+            let rows = (group * size..<(group + 1) * size).map(row)
+            for first in stride(from: 0, to: tokens, by: page) {
                 var sum = 0.0
-                for head in group * size..<(group + 1) * size { sum += Double(row(head)[token]) }
-                means[token] = Float(sum / Double(size))
+                for token in first..<min(first + page, tokens) {
+                    for row in rows { sum += Double(row[token]) }
+                }
+                means[first / page] = Float(sum / Double(size))
             }
-        }
-    }
-
-    /// Sums over pages of tokens.
-    func sums(page: Int, _ allocator: Allocator) -> Scores {
-        guard page > 1 else { return self }
-        return Scores(heads: heads, tokens: (tokens + page - 1) / page, allocator) { head, sums in
-            for token in 0..<tokens { sums[token / page] += row(head)[token] }
         }
     }
 }
@@ -89,10 +91,16 @@ struct Scores: Sendable {
 extension Observation {
     /// Scores of all layers with a row per kv head.
     func perKVHead(
-        _ fill: @escaping @Sendable (_ layer: Int, _ head: Int, _ row: UnsafeMutablePointer<Float>) -> Void
+        _ fill:
+            @escaping @Sendable (_ layer: Int, _ head: Int, _ row: UnsafeMutablePointer<Float>) ->
+            Void
     ) -> [Scores] {
         workers.map(cache.layers.count) { layer in
-            Scores(heads: self.cache.layers[layer].keys.count, tokens: self.cache.tokens, self.allocator) {
+            Scores(
+                heads: self.cache.layers[layer].keys.count,
+                tokens: self.cache.tokens,
+                self.allocator
+            ) {
                 fill(layer, $0, $1)
             }
         }
@@ -100,10 +108,12 @@ extension Observation {
 
     /// Scores of all layers with a row per query head, made of one reduction of the attention received.
     func perQueryHead(
-        _ attention: ReceivedAttention, _ reduction: ReceivedAttention.Reduction,
-        _ fill: @escaping @Sendable (
-            _ layer: Int, _ received: UnsafePointer<Float>, _ row: UnsafeMutablePointer<Float>
-        ) -> Void
+        _ attention: ReceivedAttention,
+        _ reduction: ReceivedAttention.Reduction,
+        _ fill:
+            @escaping @Sendable (
+                _ layer: Int, _ received: UnsafePointer<Float>, _ row: UnsafeMutablePointer<Float>
+            ) -> Void
     ) -> [Scores] {
         workers.map(cache.layers.count) { layer in
             let heads = self.cache.layers[layer].queries?.count ?? 0

@@ -14,6 +14,8 @@ public struct Selection: Sendable, Equatable {
     /// Everything of a cache.
     public static func all(of cache: Cache) -> Selection {
         let every = (0..<UInt32(cache.tokens)).map { $0 }
-        return Selection(kept: cache.layers.map { [[UInt32]](repeating: every, count: $0.keys.count) })
+        return Selection(
+            kept: cache.layers.map { [[UInt32]](repeating: every, count: $0.keys.count) }
+        )
     }
 }

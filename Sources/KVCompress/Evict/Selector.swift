@@ -9,6 +9,7 @@ public enum Selector: Hashable, Sendable, CustomStringConvertible {
     /// are kept; one that holds a protected token, and the partial last one, are protected.
     case pages(Int)
 
+    /// The canonical text.
     public var description: String {
         switch self {
         case .top: "top"
@@ -40,7 +41,11 @@ public enum Selector: Hashable, Sendable, CustomStringConvertible {
     /// The best `count` of the candidates: ascending indices into rows of `rowLength` scores, whose first
     /// chunk begins at `start` of each row.
     func best(
-        _ count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>, rowLength: Int, start: Int
+        _ count: Int,
+        of candidates: [UInt32],
+        by scores: UnsafePointer<Float>,
+        rowLength: Int,
+        start: Int
     ) -> [UInt32] {
         guard case .chunks(let length) = self, count < candidates.count else {
             return Ranking.first(count, of: candidates, by: scores)
@@ -50,14 +55,18 @@ public enum Selector: Hashable, Sendable, CustomStringConvertible {
         while let first = rest.first {
             // Chunk ends are in the row's coordinates; a row's end ends its last chunk.
             let row = Int(first) / rowLength, offset = Int(first) % rowLength - start
-            let end = min(row * rowLength + start + (offset / length + 1) * length, (row + 1) * rowLength)
+            let end = min(
+                row * rowLength + start + (offset / length + 1) * length,
+                (row + 1) * rowLength
+            )
             let members = rest.prefix { $0 < end }
             let sum = members.reduce(0.0) { $0 + Double(scores[Int($1)]) }
             chunks.append((Float(sum / Double(members.count)), members))
             rest = rest.dropFirst(members.count)
         }
         var best: [UInt32] = []
-        for index in chunks.indices.sorted(by: { (chunks[$1].score, $0) < (chunks[$0].score, $1) }) {
+        for index in chunks.indices.sorted(by: { (chunks[$1].score, $0) < (chunks[$0].score, $1) })
+        {
             let room = count - best.count
             if room == 0 { break }
             best += Ranking.first(room, of: Array(chunks[index].members), by: scores)

@@ -1,8 +1,10 @@
 /// The newest tokens, beside the sinks.
 struct Streaming: Scorer {
     static let identity = ScorerIdentity(
-        name: "streaming", summary: "keeps the sinks and the newest tokens",
-        source: "StreamingLLM, arXiv 2309.17453, section 3.2")
+        name: "streaming",
+        summary: "keeps the sinks and the newest tokens",
+        source: "StreamingLLM, arXiv 2309.17453, section 3.2"
+    )
 
     init(_ arguments: Arguments) {}
 

@@ -1,8 +1,11 @@
 /// What the last query attends to, one score for all heads of a layer.
 struct TOVA: Scorer {
     static let identity = ScorerIdentity(
-        name: "tova", summary: "keeps what the last query attends to, the same tokens in all heads of a layer",
-        source: "TOVA, arXiv 2401.06104, section 3", needs: [.queries])
+        name: "tova",
+        summary: "keeps what the last query attends to, the same tokens in all heads of a layer",
+        source: "TOVA, arXiv 2401.06104, section 3",
+        needs: [.queries]
+    )
 
     init(_ arguments: Arguments) {}
 

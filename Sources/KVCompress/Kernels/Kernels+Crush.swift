@@ -4,22 +4,41 @@ extension Kernels {
     /// Signatures of `tokens` tokens, `page` at a time: bit h is set where a token comes before its
     /// head's cut.
     func packSignatures(
-        _ signatures: UnsafeMutablePointer<UInt8>, bytes: Int, scores: UnsafePointer<Float>, stride: Int,
-        tokens: Int, page: Int, cuts: [Ranking.Cut]
+        _ signatures: UnsafeMutablePointer<UInt8>,
+        bytes: Int,
+        scores: UnsafePointer<Float>,
+        stride: Int,
+        tokens: Int,
+        page: Int,
+        cuts: [Ranking.Cut]
     ) {
         precondition(bytes == (page * cuts.count + 7) / 8 && tokens <= stride)
         kv_pack_signatures(
-            isa, signatures, bytes, scores, stride, cuts.count, tokens, page, cuts.map(\.threshold),
-            cuts.map(\.tieEnd))
+            isa,
+            signatures,
+            bytes,
+            scores,
+            stride,
+            cuts.count,
+            tokens,
+            page,
+            cuts.map(\.threshold),
+            cuts.map(\.tieEnd)
+        )
     }
 
     /// Bits in which each signature differs from the anchor.
     func hamming(
-        _ signatures: UnsafePointer<UInt8>, count: Int, bytes: Int, anchor: [UInt8]
+        _ signatures: UnsafePointer<UInt8>,
+        count: Int,
+        bytes: Int,
+        anchor: [UInt8]
     ) -> [UInt32] {
         precondition(anchor.count == bytes)
         return [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
-            if let distances = buffer.baseAddress { kv_hamming(isa, distances, signatures, count, bytes, anchor) }
+            if let distances = buffer.baseAddress {
+                kv_hamming(isa, distances, signatures, count, bytes, anchor)
+            }
             initialized = count
         }
     }
@@ -30,7 +49,14 @@ extension Kernels {
         var counts = [UInt32](repeating: 0, count: largest + 2)
         return [UInt32](unsafeUninitializedCapacity: distances.count) { buffer, initialized in
             if let order = buffer.baseAddress {
-                kv_sort_by_distance(isa, order, distances, distances.count, UInt32(largest), &counts)
+                kv_sort_by_distance(
+                    isa,
+                    order,
+                    distances,
+                    distances.count,
+                    UInt32(largest),
+                    &counts
+                )
             }
             initialized = distances.count
         }

@@ -3,63 +3,82 @@ internal import CKVKernels
 extension Kernels {
     /// Raw dots of packed f32 query rows with the first `count` keys, in whatever plain format these are.
     func dots(
-        _ queries: UnsafePointer<Float>, rows: Int, with keys: Rows, count: Int,
-        to logits: UnsafeMutablePointer<Float>, stride: Int
+        _ queries: UnsafePointer<Float>,
+        rows: Int,
+        with keys: Rows,
+        count: Int,
+        to logits: UnsafeMutablePointer<Float>,
+        stride: Int
     ) {
         precondition(count <= keys.count && count <= stride)
-        let base = keys.base
-        switch keys.format {
-        case .f32:
-            kv_score_f32(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: Float.self),
-                keys.stride, count)
-        case .f16:
-            kv_score_f16(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
-                keys.stride, count)
-        case .bf16:
-            kv_score_bf16(
-                isa, logits, stride, queries, rows, keys.dim, base.assumingMemoryBound(to: UInt16.self),
-                keys.stride, count)
-        }
+        score(
+            keys.format,
+            logits: logits,
+            logitsStride: stride,
+            queries: queries,
+            rows: rows,
+            dim: keys.dim,
+            keys: keys.base,
+            stride: keys.stride,
+            n: count
+        )
     }
 
     /// The weighted sum of rows, one weight each, as one packed f32 row.
     func weightedSum(
-        of rows: Rows, weights: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>
+        of rows: Rows,
+        weights: UnsafePointer<Float>,
+        to sum: UnsafeMutablePointer<Float>
     ) {
         sum.update(repeating: 0, count: rows.dim)
-        var one: Float = 1
-        let base = rows.base
-        switch rows.format {
-        case .f32:
-            kv_accumulate_f32(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: Float.self),
-                rows.stride, rows.count, nil, 0)
-        case .f16:
-            kv_accumulate_f16(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
-                rows.stride, rows.count, nil, 0)
-        case .bf16:
-            kv_accumulate_bf16(
-                isa, sum, &one, 1, rows.dim, weights, rows.count, base.assumingMemoryBound(to: UInt16.self),
-                rows.stride, rows.count, nil, 0)
-        }
+        accumulate(
+            rows.format,
+            accumulator: sum,
+            rescale: [1],
+            rows: 1,
+            dim: rows.dim,
+            weights: weights,
+            weightsStride: rows.count,
+            values: rows.base,
+            stride: rows.stride,
+            n: rows.count,
+            indices: nil
+        )
     }
 
     /// Turns raw dots of one query head into causal attention and adds it to the reductions, each
     /// one number per key; nil for those that nobody wants.
     func observe(
-        _ logits: UnsafeMutablePointer<Float>, stride: Int, keys: Int, visible: [UInt32], scale: Float,
-        windowStart: Int, threshold: Float,
+        _ logits: UnsafeMutablePointer<Float>,
+        stride: Int,
+        keys: Int,
+        visible: [UInt32],
+        scale: Float,
+        windowStart: Int,
+        threshold: Float,
         into reduction: (ReceivedAttention.Reduction) -> UnsafeMutablePointer<Float>?
     ) {
         precondition(keys <= stride && visible.allSatisfy { $0 >= 1 && $0 <= keys })
         let observation = kv_observation(
-            sum: reduction(.sum), window_sum: reduction(.windowSum), sum_squares: reduction(.squares),
-            entropy: reduction(.entropy), below: reduction(.below), maximum: reduction(.maximum))
+            sum: reduction(.sum),
+            window_sum: reduction(.windowSum),
+            sum_squares: reduction(.squares),
+            entropy: reduction(.entropy),
+            below: reduction(.below),
+            maximum: reduction(.maximum)
+        )
         kv_observe(
-            isa, observation, logits, stride, visible.count, keys, visible, scale, windowStart, threshold)
+            isa,
+            observation,
+            logits,
+            stride,
+            visible.count,
+            keys,
+            visible,
+            scale,
+            windowStart,
+            threshold
+        )
     }
 
     /// L2 norms of rows in any plain format.
@@ -69,7 +88,12 @@ extension Kernels {
             for start in stride(from: 0, to: rows.count, by: chunk) {
                 let range = start..<min(start + chunk, rows.count)
                 convert(rows, rows: range, to: scratch.baseAddress!)
-                self.norms(scratch.baseAddress!, count: range.count, dim: rows.dim, to: norms + start)
+                self.norms(
+                    scratch.baseAddress!,
+                    count: range.count,
+                    dim: rows.dim,
+                    to: norms + start
+                )
             }
         }
     }

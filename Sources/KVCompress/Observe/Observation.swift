@@ -36,7 +36,8 @@ public final class Observation: @unchecked Sendable {
         throw CompressionError(
             .queries,
             "'\(method)' needs the queries of the cache, and layer \(layer) carries none; "
-                + "methods that need none: \(others.joined(separator: ", "))")
+                + "methods that need none: \(others.joined(separator: ", "))"
+        )
     }
 
     /// Attention that the given queries pay to every key, reduced as requested.
@@ -67,7 +68,9 @@ public final class Observation: @unchecked Sendable {
     }
 
     /// A value for every layer and kv head, computed by the workers.
-    func perHead<Value: Sendable>(_ body: @escaping @Sendable (_ layer: Int, _ head: Int) -> Value) -> [[Value]] {
+    func perHead<Value: Sendable>(_ body: @escaping @Sendable (_ layer: Int, _ head: Int) -> Value)
+        -> [[Value]]
+    {
         let places = cache.layers.indices.flatMap { layer in
             cache.layers[layer].keys.indices.map { (layer, $0) }
         }
@@ -81,24 +84,11 @@ public final class Observation: @unchecked Sendable {
 
 extension Workers {
     /// `transform(0) ... transform(count - 1)`, in that order.
-    func map<Value: Sendable>(_ count: Int, _ transform: @escaping @Sendable (Int) -> Value) -> [Value] {
-        let slots = Slots<Value>(count: count)
-        run(count) { slots.values[$0] = transform($0) }
-        return slots.values.map { $0! }
-    }
-}
-
-/// Results under way: each index is written by one thread, and read when all are done.
-private final class Slots<Value>: @unchecked Sendable {
-    let values: UnsafeMutableBufferPointer<Value?>
-
-    init(count: Int) {
-        values = .allocate(capacity: count)
-        values.initialize(repeating: nil)
-    }
-
-    deinit {
-        values.deinitialize()
-        values.deallocate()
+    func map<Value: Sendable>(_ count: Int, _ transform: @escaping @Sendable (Int) -> Value)
+        -> [Value]
+    {
+        let results = Results<Value>(count)
+        run(count) { results[$0] = transform($0) }
+        return results.all
     }
 }

@@ -24,7 +24,9 @@ struct ReceivedAttention: Sendable {
 
     /// A layer's reduction, query heads x tokens.
     func rows(_ reduction: Reduction, layer: Int, heads: Int) -> UnsafePointer<Float> {
-        guard let place = Self.place(reduction, in: request) else { preconditionFailure("not requested") }
+        guard let place = Self.place(reduction, in: request) else {
+            preconditionFailure("not requested")
+        }
         return UnsafePointer(layers[layer].pointer + place * heads * tokens)
     }
 
@@ -38,7 +40,9 @@ struct ReceivedAttention: Sendable {
         tokens = cache.tokens
         let layers = cache.layers.map { layer in
             observation.allocator.buffer(
-                Float.self, request.reductions.count * (layer.queries?.count ?? 0) * cache.tokens)
+                Float.self,
+                request.reductions.count * (layer.queries?.count ?? 0) * cache.tokens
+            )
         }
         self.layers = layers
         _ = observation.perHead { layer, head in
@@ -48,10 +52,16 @@ struct ReceivedAttention: Sendable {
 
     /// All query heads of one kv head, in blocks of 64 rows at most, so that keys are read once per block.
     private static func observe(
-        _ request: Request, _ observation: Observation, layer index: Int, kvHead: Int, into target: Buffer<Float>
+        _ request: Request,
+        _ observation: Observation,
+        layer index: Int,
+        kvHead: Int,
+        into target: Buffer<Float>
     ) {
         let cache = observation.cache, layer = cache.layers[index], kernels = observation.kernels
-        guard let queries = layer.queries, let group = layer.group else { preconditionFailure("no queries") }
+        guard let queries = layer.queries, let group = layer.group else {
+            preconditionFailure("no queries")
+        }
         let keys = layer.keys[kvHead], tokens = cache.tokens, count = queries[0].count
         let onlyWindow = request.reductions == [.windowSum]
         let window = max(0, count - request.window)
@@ -60,6 +70,8 @@ struct ReceivedAttention: Sendable {
         let logits = observation.allocator.buffer(Float.self, group * positions * tokens)
         let scale = Float(1 / Double(keys.dim).squareRoot())
 
+        defer { withExtendedLifetime((packed, logits, target)) {} }
+
         // Queries outside the window are no part of a window sum.
         for start in stride(from: onlyWindow ? window : 0, to: count, by: positions) {
             let block = start..<min(start + positions, count)
@@ -67,20 +79,33 @@ struct ReceivedAttention: Sendable {
             let seen = tokens - count + block.upperBound
             for member in 0..<group {
                 kernels.convert(
-                    queries[kvHead * group + member], rows: block,
-                    to: packed.pointer + member * block.count * keys.dim)
+                    queries[kvHead * group + member],
+                    rows: block,
+                    to: packed.pointer + member * block.count * keys.dim
+                )
             }
             kernels.dots(
-                packed.pointer, rows: group * block.count, with: keys, count: seen, to: logits.pointer,
-                stride: tokens)
+                packed.pointer,
+                rows: group * block.count,
+                with: keys,
+                count: seen,
+                to: logits.pointer,
+                stride: tokens
+            )
             for member in 0..<group {
                 let head = kvHead * group + member
                 kernels.observe(
-                    logits.pointer + member * block.count * tokens, stride: tokens, keys: seen, visible: visible,
-                    scale: scale, windowStart: min(max(0, window - start), block.count),
+                    logits.pointer + member * block.count * tokens,
+                    stride: tokens,
+                    keys: seen,
+                    visible: visible,
+                    scale: scale,
+                    windowStart: min(max(0, window - start), block.count),
                     threshold: request.threshold
                 ) { reduction in
-                    place(reduction, in: request).map { target.pointer + ($0 * queries.count + head) * tokens }
+                    place(reduction, in: request).map {
+                        target.pointer + ($0 * queries.count + head) * tokens
+                    }
                 }
             }
         }

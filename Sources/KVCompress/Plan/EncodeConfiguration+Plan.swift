@@ -4,59 +4,112 @@ extension EncodeConfiguration: CustomStringConvertible {
     private enum Mode: String, CaseIterable { case symmetric, asymmetric }
 
     private static let kept = [
-        ParameterDescription("window", .count(0...Int.max), default: "0", "the newest entries of every head stay in f16"),
-        ParameterDescription("protect", .count(0...Int.max), default: "0", "this many layers at each end stay in f16"),
+        ParameterDescription(
+            "window",
+            .count(0...Int.max),
+            default: "0",
+            "the newest entries of every head stay in f16"
+        ),
+        ParameterDescription(
+            "protect",
+            .count(0...Int.max),
+            default: "0",
+            "this many layers at each end stay in f16"
+        ),
     ]
     private static let group = ParameterDescription(
-        "group", .words(["32", "64", "128"]), default: "32", "codes under one scale")
+        "group",
+        .words(["32", "64", "128"]),
+        default: "32",
+        "codes under one scale"
+    )
     private static let mode = ParameterDescription(
-        "mode", .words(Mode.self), default: "symmetric", "codes around 0, or above a stored minimum")
+        "mode",
+        .words(Mode.self),
+        default: "symmetric",
+        "codes around 0, or above a stored minimum"
+    )
     private static func axis(_ name: String, _ summary: String) -> ParameterDescription {
-        ParameterDescription(name, .words(CodecConfiguration.Axis.self), default: "per-token", summary)
+        ParameterDescription(
+            name,
+            .words(CodecConfiguration.Axis.self),
+            default: "per-token",
+            summary
+        )
     }
 
-    private static let quantized = [
-        group, axis("keys", "what shares a scale among keys"), axis("values", "what shares a scale among values"),
-        ParameterDescription("rotate", .words(Rotation.self), default: "none", "what is Hadamard-rotated; hadamard is both"),
-        mode,
-    ] + kept
+    private static let quantized =
+        [
+            group, axis("keys", "what shares a scale among keys"),
+            axis("values", "what shares a scale among values"),
+            ParameterDescription(
+                "rotate",
+                .words(Rotation.self),
+                default: "none",
+                "what is Hadamard-rotated; hadamard is both"
+            ),
+            mode,
+        ] + kept
     /// What a quantized codec inside `kv` takes.
     private static let nested = [
         group, axis("axis", "what shares a scale"),
-        ParameterDescription("rotate", .words(["none", "hadamard"]), default: "none", "a Hadamard rotation"), mode,
+        ParameterDescription(
+            "rotate",
+            .words(["none", "hadamard"]),
+            default: "none",
+            "a Hadamard rotation"
+        ), mode,
     ]
     private static let codec = ValueKind.choice(
-        CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) })
-    private static let mixed = [
-        ParameterDescription("keys", codec, default: "f16", "how keys are written"),
-        ParameterDescription("values", codec, default: "f16", "how values are written"),
-    ] + kept
+        CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) }
+    )
+    private static let mixed =
+        [
+            ParameterDescription("keys", codec, default: "f16", "how keys are written"),
+            ParameterDescription("values", codec, default: "f16", "how values are written"),
+        ] + kept
 
     /// The methods of the stage: one per format, and `kv` for keys and values apart.
-    static let methods: [MethodDescription] = CodecConfiguration.Format.allCases.map(method) + [
-        MethodDescription(
-            name: "kv", stage: .encode, summary: "keys and values each in a codec of their own",
-            source: "KIVI, arXiv 2402.02750 (keys per channel, values per token)", needs: [], parameters: mixed
-        ) { arguments, plan in
-            plan.encode = EncodeConfiguration(
-                keys: codec(arguments.choice("keys")), values: codec(arguments.choice("values")), kept: arguments)
-        }
-    ]
+    static let methods: [MethodDescription] =
+        CodecConfiguration.Format.allCases.map(method) + [
+            MethodDescription(
+                name: "kv",
+                stage: .encode,
+                summary: "keys and values each in a codec of their own",
+                source: "KIVI, arXiv 2402.02750 (keys per channel, values per token)",
+                needs: [],
+                parameters: mixed
+            ) { arguments, plan in
+                plan.encode = EncodeConfiguration(
+                    keys: codec(arguments.choice("keys")),
+                    values: codec(arguments.choice("values")),
+                    kept: arguments
+                )
+            }
+        ]
 
     private static func method(_ format: CodecConfiguration.Format) -> MethodDescription {
         guard format.isQuantized else {
             return MethodDescription(
-                name: format.rawValue, stage: .encode, summary: "keys and values as plain \(format.rawValue)",
-                source: "IEEE 754 / bfloat16", needs: [], parameters: []
+                name: format.rawValue,
+                stage: .encode,
+                summary: "keys and values as plain \(format.rawValue)",
+                source: "IEEE 754 / bfloat16",
+                needs: [],
+                parameters: []
             ) { _, plan in
                 plan.encode = EncodeConfiguration(keys: .init(format), values: .init(format))
             }
         }
         return MethodDescription(
-            name: format.rawValue, stage: .encode,
-            summary: "\(format.rawValue.dropFirst()) bits per number under f16 scales of small groups",
-            source: "round to nearest in groups; KIVI, arXiv 2402.02750; QuaRot, arXiv 2404.00456 (rotation)",
-            needs: [], parameters: quantized
+            name: format.rawValue,
+            stage: .encode,
+            summary:
+                "\(format.rawValue.dropFirst()) bits per number under f16 scales of small groups",
+            source:
+                "round to nearest in groups; KIVI, arXiv 2402.02750; QuaRot, arXiv 2404.00456 (rotation)",
+            needs: [],
+            parameters: quantized
         ) { arguments, plan in
             var keys = CodecConfiguration(format, arguments), values = keys
             let rotation = arguments.word("rotate", Rotation.self)
@@ -72,7 +125,8 @@ extension EncodeConfiguration: CustomStringConvertible {
         (window, protect) = (arguments.count("window"), arguments.count("protect"))
     }
 
-    private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration {
+    private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
+    {
         let format = CodecConfiguration.Format(rawValue: choice.word)!
         guard format.isQuantized else { return CodecConfiguration(format) }
         var codec = CodecConfiguration(format, choice.arguments)
@@ -84,7 +138,8 @@ extension EncodeConfiguration: CustomStringConvertible {
     /// The canonical text: the short form where keys and values share format, group and mode.
     public var description: String {
         var values = ["window": "\(window)", "protect": "\(protect)"]
-        let alike = keys.format == self.values.format && keys.group == self.values.group
+        let alike =
+            keys.format == self.values.format && keys.group == self.values.group
             && keys.asymmetric == self.values.asymmetric
         if alike, keys.format.isQuantized {
             values["group"] = "\(keys.group)"
@@ -92,7 +147,9 @@ extension EncodeConfiguration: CustomStringConvertible {
             values["keys"] = keys.axis.rawValue
             values["values"] = self.values.axis.rawValue
             let rotation: Rotation =
-                keys.rotated ? (self.values.rotated ? .hadamard : .keys) : (self.values.rotated ? .values : .none)
+                keys.rotated
+                ? (self.values.rotated ? .hadamard : .keys)
+                : (self.values.rotated ? .values : .none)
             values["rotate"] = rotation.rawValue
             return Self.quantized.text(keys.format.rawValue, values)
         }
@@ -116,6 +173,10 @@ extension CodecConfiguration {
         guard format.isQuantized else { return format.rawValue }
         return parameters.text(
             format.rawValue,
-            ["group": "\(group)", "axis": axis.rawValue, "rotate": rotated ? "hadamard" : "none", "mode": mode])
+            [
+                "group": "\(group)", "axis": axis.rawValue, "rotate": rotated ? "hadamard" : "none",
+                "mode": mode,
+            ]
+        )
     }
 }

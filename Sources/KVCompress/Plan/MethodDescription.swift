@@ -17,6 +17,7 @@ public enum Stage: String, Sendable, Codable, CaseIterable, Comparable {
     /// Where rows live.
     case place
 
+    /// Whether `a` stands before `b` in a plan.
     public static func < (a: Stage, b: Stage) -> Bool {
         allCases.firstIndex(of: a)! < allCases.firstIndex(of: b)!
     }
@@ -45,7 +46,9 @@ public struct MethodDescription: Sendable, Encodable {
     /// Puts the configuration that the arguments describe into a plan.
     let install: @Sendable (Arguments, inout Plan) throws(CompressionError) -> Void
 
-    private enum CodingKeys: String, CodingKey { case name, stage, summary, source, needs, parameters }
+    private enum CodingKeys: String, CodingKey {
+        case name, stage, summary, source, needs, parameters
+    }
 
     /// The call with its values, defaults left out; values without a default may be nil.
     func text(_ values: [String: String]) -> String {
@@ -80,6 +83,7 @@ public struct ParameterDescription: Sendable, Encodable {
 
     private enum CodingKeys: String, CodingKey { case name, expected, `default`, required, summary }
 
+    /// Writes the description with what is valid as text.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: CodingKeys.self)
         try container.encode(name, forKey: .name)
@@ -107,7 +111,9 @@ public indirect enum ValueKind: Sendable {
     public struct Choice: Sendable {
         /// The word.
         public let name: String
-        /// What may stand in parentheses behind it. A single parameter needs no name there.
+        /// What may stand in parentheses behind it.
+        ///
+        /// A single parameter needs no name there.
         public let parameters: [ParameterDescription]
 
         init(_ name: String, _ parameters: [ParameterDescription] = []) {
@@ -128,9 +134,12 @@ public indirect enum ValueKind: Sendable {
     public var expected: String {
         switch self {
         case .count(let range):
-            range.upperBound == .max ? "a whole number from \(range.lowerBound)" : "\(range.lowerBound)...\(range.upperBound)"
+            range.upperBound == .max
+                ? "a whole number from \(range.lowerBound)"
+                : "\(range.lowerBound)...\(range.upperBound)"
         case .share: "a share such as 25% (0%...100%)"
-        case .budget: "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
+        case .budget:
+            "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
         case .amount: "a number of tokens or a share of the budget such as 50%"
         case .choice(let choices): choices.map(\.signature).joined(separator: " | ")
         }
@@ -141,7 +150,9 @@ extension ValueKind.Choice {
     /// The word with its parameters and their defaults.
     var signature: String {
         guard !parameters.isEmpty else { return name }
-        guard parameters.count > 1 else { return "\(name)(\(parameters[0].defaultText ?? parameters[0].name))" }
+        guard parameters.count > 1 else {
+            return "\(name)(\(parameters[0].defaultText ?? parameters[0].name))"
+        }
         return "\(name)(\(parameters.map { "\($0.name)=" }.joined(separator: ", ")))"
     }
 }
@@ -150,7 +161,9 @@ extension [ParameterDescription] {
     /// `name`, or `name(parameter=value, ...)` with the values that are not the default.
     func text(_ name: String, _ values: [String: String]) -> String {
         let told = compactMap { parameter in
-            values[parameter.name].flatMap { $0 == parameter.defaultText ? nil : "\(parameter.name)=\($0)" }
+            values[parameter.name].flatMap {
+                $0 == parameter.defaultText ? nil : "\(parameter.name)=\($0)"
+            }
         }
         return told.isEmpty ? name : "\(name)(\(told.joined(separator: ", ")))"
     }

@@ -29,7 +29,8 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     /// The canonical text.
     public var description: String {
         let stages = [eviction?.description, encode?.description].compactMap { $0 }
-        return stages.isEmpty ? EncodeConfiguration.plain.description : stages.joined(separator: " | ")
+        return stages.isEmpty
+            ? EncodeConfiguration.plain.description : stages.joined(separator: " | ")
     }
 
     private static func method(named name: String) throws(CompressionError) -> MethodDescription {
@@ -37,22 +38,28 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
             let names = methods.map(\.name)
             throw CompressionError(
                 .plan,
-                "unknown method '\(name)'.\(Spelling.hint(name, among: names)) Known are \(names.joined(separator: ", "))")
+                "unknown method '\(name)'.\(Spelling.hint(name, among: names)) Known are \(names.joined(separator: ", "))"
+            )
         }
         return method
     }
 
-    private static func checkOrder(_ a: MethodDescription, _ b: MethodDescription) throws(CompressionError) {
+    private static func checkOrder(_ a: MethodDescription, _ b: MethodDescription)
+        throws(CompressionError)
+    {
         if a.stage == b.stage {
             throw CompressionError(
-                .plan, "'\(a.name)' and '\(b.name)' are both \(a.stage.rawValue) stages; a plan has at most one of each")
+                .plan,
+                "'\(a.name)' and '\(b.name)' are both \(a.stage.rawValue) stages; a plan has at most one of each"
+            )
         }
         if b.stage < a.stage {
             let law = Stage.allCases.map(\.rawValue).joined(separator: " -> ")
             throw CompressionError(
                 .plan,
                 "'\(b.name)' (\(b.stage.rawValue)) cannot follow '\(a.name)' (\(a.stage.rawValue)); "
-                    + "the order is \(law): write '\(b.name) | \(a.name)'")
+                    + "the order is \(law): write '\(b.name) | \(a.name)'"
+            )
         }
     }
 }

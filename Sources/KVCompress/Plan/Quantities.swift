@@ -1,9 +1,9 @@
 /// A share of something, kept exactly as millionths: `12.5%` is 125,000.
 public struct Share: Hashable, Sendable, CustomStringConvertible {
-    /// Millionths of the whole, 0 ... 1,000,000.
+    /// Millionths of the whole, at most 1,000,000.
     public let millionths: Int
 
-    /// A share of so many millionths; traps outside 0 ... 1,000,000.
+    /// A share of so many millionths; traps below 0 and above 1,000,000.
     public init(millionths: Int) {
         precondition((0...1_000_000).contains(millionths))
         self.millionths = millionths
@@ -13,7 +13,9 @@ public struct Share: Hashable, Sendable, CustomStringConvertible {
     init?(_ text: String) {
         guard text.hasSuffix("%") else { return nil }
         let parts = text.dropLast().split(separator: ".", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), let whole = wholeNumber(parts[0]), whole <= 100 else { return nil }
+        guard (1...2).contains(parts.count), let whole = wholeNumber(parts[0]), whole <= 100 else {
+            return nil
+        }
         var fraction = 0
         if parts.count == 2 {
             guard parts[1].count <= 4, let digits = wholeNumber(parts[1]) else { return nil }
@@ -28,6 +30,7 @@ public struct Share: Hashable, Sendable, CustomStringConvertible {
         (2 * millionths * count + 1_000_000) / 2_000_000
     }
 
+    /// The canonical text.
     public var description: String {
         let fraction = millionths % 10_000
         guard fraction > 0 else { return "\(millionths / 10_000)%" }
@@ -49,14 +52,15 @@ public enum Budget: Hashable, Sendable, CustomStringConvertible {
 
     private static let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
 
-    /// The budget in a text; nil when it is none. 0, and more than 100%, are no budgets.
+    /// The budget in a text; nil when it is none, as 0 and more than 100% are.
     init?(_ text: String) {
         if let share = Share(text), share.millionths > 0 {
             self = .share(share)
         } else if let tokens = wholeNumber(text), tokens > 0 {
             self = .tokens(tokens)
         } else if let (unit, size) = Self.units.first(where: { text.hasSuffix($0.0) }),
-            let number = wholeNumber(text.dropLast(unit.count)), number > 0, number <= Int.max / size
+            let number = wholeNumber(text.dropLast(unit.count)), number > 0,
+            number <= Int.max / size
         {
             self = .bytes(number * size)
         } else {
@@ -64,6 +68,7 @@ public enum Budget: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The canonical text.
     public var description: String {
         switch self {
         case .share(let share): return share.description
@@ -100,6 +105,7 @@ public enum Amount: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The canonical text.
     public var description: String {
         switch self {
         case .tokens(let tokens): "\(tokens)"

@@ -1,7 +1,10 @@
-/// The one list of what a plan may name. A new scorer is a file in Evict/ and its name here.
+/// The one list of what a plan may name.
+///
+/// A new scorer is a file in Evict/ and its name here.
 enum Registry {
     static let scorers: [any Scorer.Type] = [
-        Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self, RandomScorer.self,
+        Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self,
+        RandomScorer.self,
     ]
 
     static let methods: [MethodDescription] =

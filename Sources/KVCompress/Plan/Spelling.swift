@@ -8,7 +8,9 @@ enum Spelling {
     /// The word with the fewest edits to `word`, the first of equals; nil when all are far.
     static func nearest(_ word: String, among words: [String]) -> String? {
         let lowered = word.lowercased()
-        let best = words.map { (word: $0, edits: distance(lowered, $0)) }.min { $0.edits < $1.edits }
+        let best = words.map { (word: $0, edits: distance(lowered, $0)) }.min {
+            $0.edits < $1.edits
+        }
         return best.flatMap { $0.edits <= max(1, lowered.count / 2) ? $0.word : nil }
     }
 
@@ -20,7 +22,9 @@ enum Spelling {
             var row = [i + 1]
             for j in 0..<b.count {
                 var edits = min(row[j] + 1, last[j + 1] + 1, last[j] + (a[i] == b[j] ? 0 : 1))
-                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { edits = min(edits, before[j - 1] + 1) }
+                if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] {
+                    edits = min(edits, before[j - 1] + 1)
+                }
                 row.append(edits)
             }
             (before, last) = (last, row)

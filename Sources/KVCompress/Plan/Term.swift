@@ -15,8 +15,11 @@ struct Term: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Text to terms: `plan = term { "|" term }`, `term = word [ "(" [ argument { "," argument } ] ")" ]`,
-/// `argument = [ word "=" ] term`. Blanks between them mean nothing.
+/// Reads the grammar of plans, in which blanks between words and signs mean nothing:
+///
+///     plan     = term { "|" term }
+///     term     = word [ "(" [ argument { "," argument } ] ")" ]
+///     argument = [ word "=" ] term
 struct TermParser {
     private let text: [Character]
     private var position = 0
@@ -25,7 +28,10 @@ struct TermParser {
     static func stages(of text: String) throws(CompressionError) -> [Term] {
         var parser = TermParser(text: Array(text))
         guard parser.peek() != nil else {
-            throw CompressionError(.plan, "the plan is empty; expected stages, such as 'h2o(budget=25%) | q4'")
+            throw CompressionError(
+                .plan,
+                "the plan is empty; expected stages, such as 'h2o(budget=25%) | q4'"
+            )
         }
         var terms = [try parser.term(depth: 0)]
         while let next = parser.peek() {
@@ -45,7 +51,10 @@ struct TermParser {
 
     private mutating func unexpected(_ expected: String) -> CompressionError {
         let found = peek().map { "'\($0)'" } ?? "the end"
-        return CompressionError(.plan, "plan, column \(position + 1): expected \(expected), found \(found)")
+        return CompressionError(
+            .plan,
+            "plan, column \(position + 1): expected \(expected), found \(found)"
+        )
     }
 
     private mutating func word() throws(CompressionError) -> String {
@@ -85,7 +94,9 @@ struct TermParser {
 
     private mutating func argument(depth: Int) throws(CompressionError) -> Term.Argument {
         let first = try word()
-        guard peek() == "=" else { return Term.Argument(name: nil, value: try rest(of: first, depth: depth)) }
+        guard peek() == "=" else {
+            return Term.Argument(name: nil, value: try rest(of: first, depth: depth))
+        }
         position += 1
         return Term.Argument(name: first, value: try term(depth: depth))
     }

@@ -98,7 +98,8 @@ public struct Container: Sendable {
             value = try HeaderParser.parse(bytes)
         } catch {
             throw FileError(
-                .format, file.url, "metadata, byte \(section.bytes.lowerBound + error.offset): \(error.what)")
+                .format, file.url,
+                "metadata, byte \(section.bytes.lowerBound + error.offset): \(error.what)")
         }
         guard let strings = value.strings else {
             throw FileError(.format, file.url, "the metadata are no object of strings")
@@ -114,7 +115,8 @@ extension FileError {
             return String(repeating: "0", count: 8 - digits.count) + digits
         }
         return FileError(
-            .damaged, file, "\(what): the file is damaged, the checksum is \(hexadecimal(found)) where "
+            .damaged, file,
+            "\(what): the file is damaged, the checksum is \(hexadecimal(found)) where "
                 + "\(hexadecimal(stored)) is stored")
     }
 }

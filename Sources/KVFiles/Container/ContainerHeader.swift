@@ -46,7 +46,9 @@ struct ContainerHeader {
     /// Magic, version and checksum stand where they stand in every version, so that damage and a newer
     /// version are told apart.
     init(reading file: MappedFile) throws(FileError) {
-        func fail(_ code: FileError.Code, _ what: String) -> FileError { FileError(code, file.url, what) }
+        func fail(_ code: FileError.Code, _ what: String) -> FileError {
+            FileError(code, file.url, what)
+        }
 
         let bytes = file.bytes
         guard bytes.count >= 8, bytes.prefix(8).elementsEqual(Self.magic) else {
@@ -62,22 +64,30 @@ struct ContainerHeader {
         }
         let version = bytes.integer(at: 8, UInt32.self)
         guard version == Container.version else {
-            throw fail(.unsupported, "version \(version) at byte 8; only version \(Container.version) is known")
+            throw fail(
+                .unsupported,
+                "version \(version) at byte 8; only version \(Container.version) is known")
         }
         let flags = bytes.integer(at: 12, UInt32.self)
         guard flags == 0 else {
-            throw fail(.unsupported, "unknown flags 0x\(String(flags, radix: 16)) at byte 12; none are defined")
+            throw fail(
+                .unsupported,
+                "unknown flags 0x\(String(flags, radix: 16)) at byte 12; none are defined")
         }
         let length = bytes.integer(at: 16, UInt64.self)
         guard length == bytes.count else {
             throw length > bytes.count
                 ? fail(.damaged, "cut at byte \(bytes.count) of \(length)")
-                : fail(.damaged, "\(UInt64(bytes.count) - length) more bytes after its end at byte \(length)")
+                : fail(
+                    .damaged,
+                    "\(UInt64(bytes.count) - length) more bytes after its end at byte \(length)")
         }
         let table = bytes.integer(at: 32, UInt64.self)
         guard bytes.integer(at: 24, UInt64.self) == Self.byteCount, table > 0, table % 64 == 0,
             table <= bytes.count - Self.byteCount
-        else { throw fail(.format, "the header at byte 24 does not place the table inside the file") }
+        else {
+            throw fail(.format, "the header at byte 24 does not place the table inside the file")
+        }
         guard bytes[48..<60].allSatisfy({ $0 == 0 }) else {
             throw fail(.format, "the reserved bytes 48..<60 are not zero")
         }

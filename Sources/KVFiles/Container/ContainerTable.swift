@@ -21,7 +21,8 @@ enum ContainerTable {
             bytes.append(UInt32(section.name.utf8.count))
             bytes += section.name.utf8
         }
-        return bytes + [UInt8](repeating: 0, count: ContainerHeader.aligned(bytes.count) - bytes.count)
+        return bytes
+            + [UInt8](repeating: 0, count: ContainerHeader.aligned(bytes.count) - bytes.count)
     }
 
     /// The table's length in bytes, padded, for sections of these names.
@@ -38,7 +39,8 @@ enum ContainerTable {
         let found = crc32c(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end]))
         guard found == header.tableChecksum else {
             throw .checksum(
-                file.url, "table at bytes \(start)..<\(end)", found: found, stored: header.tableChecksum)
+                file.url, "table at bytes \(start)..<\(end)", found: found,
+                stored: header.tableChecksum)
         }
         var sections: [Container.Section] = []
         var names: Set<String> = []
@@ -50,36 +52,48 @@ enum ContainerTable {
                 FileError(.format, file.url, "table entry \(index) at byte \(entry): \(what)")
             }
 
-            guard end - entry >= fixedBytes else { throw fail("outside the table, which ends at byte \(end)") }
+            guard end - entry >= fixedBytes else {
+                throw fail("outside the table, which ends at byte \(end)")
+            }
             let offset = file.bytes.integer(at: entry, UInt64.self)
             let length = file.bytes.integer(at: entry + 8, UInt64.self)
             let nameLength = Int(file.bytes.integer(at: entry + 20, UInt32.self))
             position = entry + fixedBytes
             guard (1...nameLimit).contains(nameLength), nameLength <= end - position,
-                let name = String(validating: file.bytes[position..<position + nameLength], as: UTF8.self)
+                let name = String(
+                    validating: file.bytes[position..<position + nameLength], as: UTF8.self)
             else { throw fail("its name is not UTF-8 of 1...\(nameLimit) bytes inside the table") }
             position += nameLength
             guard index >= reserved.count || name == reserved[index] else {
                 throw fail("it is named \(quoted(name)), not \(quoted(reserved[index]))")
             }
-            guard names.insert(name).inserted else { throw fail("the name \(quoted(name)) is given twice") }
+            guard names.insert(name).inserted else {
+                throw fail("the name \(quoted(name)) is given twice")
+            }
             guard offset == place, length <= file.byteCount - place else {
-                throw fail("\(quoted(name)) of \(length) bytes at byte \(offset) does not lie between byte "
-                    + "\(place) and the end at \(file.byteCount)")
+                throw fail(
+                    "\(quoted(name)) of \(length) bytes at byte \(offset) does not lie between byte "
+                        + "\(place) and the end at \(file.byteCount)")
             }
             let bytes = place..<place + Int(length)
             place = ContainerHeader.aligned(bytes.upperBound)
             guard place <= file.byteCount else { throw fail("\(quoted(name)) lacks its padding") }
             sections.append(
-                Container.Section(name: name, bytes: bytes, checksum: file.bytes.integer(at: entry + 16)))
+                Container.Section(
+                    name: name, bytes: bytes, checksum: file.bytes.integer(at: entry + 16)))
         }
         guard sections.count >= reserved.count else {
             throw FileError(.format, file.url, "the table has no manifest and metadata")
         }
-        guard ContainerHeader.aligned(position) == end, file.bytes[position..<end].allSatisfy({ $0 == 0 })
-        else { throw FileError(.format, file.url, "bytes \(position)..<\(end) of the table are no padding") }
+        guard ContainerHeader.aligned(position) == end,
+            file.bytes[position..<end].allSatisfy({ $0 == 0 })
+        else {
+            throw FileError(
+                .format, file.url, "bytes \(position)..<\(end) of the table are no padding")
+        }
         guard place == file.byteCount else {
-            throw FileError(.format, file.url, "bytes \(place)..<\(file.byteCount) belong to no section")
+            throw FileError(
+                .format, file.url, "bytes \(place)..<\(file.byteCount) belong to no section")
         }
         return sections
     }

@@ -22,7 +22,9 @@ extension Container {
             let start = end
             end = ContainerHeader.aligned(start + storage.byteCount)
             let unpadded = crc32c(storage.bytes)
-            let checksum = zeros(after: storage).withUnsafeBytes { crc32c($0, continuing: unpadded) }
+            let checksum = zeros(after: storage).withUnsafeBytes {
+                crc32c($0, continuing: unpadded)
+            }
             return Section(name: name, bytes: start..<start + storage.byteCount, checksum: checksum)
         }
         let table = ContainerTable.encode(sections)
@@ -49,7 +51,8 @@ extension Container {
         for name in names {
             guard (1...ContainerTable.nameLimit).contains(name.utf8.count) else {
                 throw FileError(
-                    .format, url, "cannot hold a section named \(quoted(name)); valid are "
+                    .format, url,
+                    "cannot hold a section named \(quoted(name)); valid are "
                         + "1...\(ContainerTable.nameLimit) bytes")
             }
             guard seen.insert(name).inserted else {

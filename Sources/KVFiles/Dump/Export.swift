@@ -17,8 +17,10 @@ public enum Export {
         public init(keys: [Float], values: [Float], positions: [Int32], votes: [Float]) {
             count = positions.count
             precondition(votes.count == count)
-            precondition(count == 0 ? keys.isEmpty && values.isEmpty
-                : keys.count % count == 0 && values.count % count == 0)
+            precondition(
+                count == 0
+                    ? keys.isEmpty && values.isEmpty
+                    : keys.count % count == 0 && values.count % count == 0)
             precondition(zip(positions, positions.dropFirst()).allSatisfy { $0 <= $1 })
             self.keys = keys
             self.values = values
@@ -38,11 +40,15 @@ public enum Export {
         for (layer, heads) in layers.enumerated() {
             for (index, head) in heads.enumerated() {
                 let name = "layers.\(layer).heads.\(index)"
-                func matrix(_ values: [Float]) -> [Int] { [head.count, values.count / max(head.count, 1)] }
+                func matrix(_ values: [Float]) -> [Int] {
+                    [head.count, values.count / max(head.count, 1)]
+                }
                 tensors += [
                     Safetensors.NewTensor(name: name + ".key", shape: matrix(head.keys), head.keys),
-                    Safetensors.NewTensor(name: name + ".value", shape: matrix(head.values), head.values),
-                    Safetensors.NewTensor(name: name + ".position", shape: [head.count], head.positions),
+                    Safetensors.NewTensor(
+                        name: name + ".value", shape: matrix(head.values), head.values),
+                    Safetensors.NewTensor(
+                        name: name + ".position", shape: [head.count], head.positions),
                     Safetensors.NewTensor(name: name + ".votes", shape: [head.count], head.votes),
                 ]
             }

@@ -30,9 +30,12 @@ public enum KVDump {
         }
         let observed = layers.map { $0.queries?[0].count }
         for (index, count) in observed.enumerated() where count != observed[0] {
-            func words(_ count: Int?) -> String { count.map { "\($0) queries per head" } ?? "no queries" }
+            func words(_ count: Int?) -> String {
+                count.map { "\($0) queries per head" } ?? "no queries"
+            }
             throw FileError(
-                .shape, url, "layer \(index) has \(words(count)), layer 0 has \(words(observed[0]))")
+                .shape, url, "layer \(index) has \(words(count)), layer 0 has \(words(observed[0]))"
+            )
         }
         do {
             return try Cache(layers: layers, metadata: file.metadata)
@@ -46,7 +49,8 @@ public enum KVDump {
     ) throws(FileError) {
         guard let found = metadata[name], found != expected else { return }
         throw FileError(
-            .unsupported, url, "metadata says \(name)=\(quoted(found)); only \(expected) can be read")
+            .unsupported, url,
+            "metadata says \(name)=\(quoted(found)); only \(expected) can be read")
     }
 
     /// Writes a cache as a dump, every tensor in the number format of its rows.

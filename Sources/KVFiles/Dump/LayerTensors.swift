@@ -21,7 +21,8 @@ struct LayerTensors {
         for (name, tensor) in file.tensors.sorted(by: { $0.key < $1.key }) {
             guard let (layer, kind) = Self.parse(name) else {
                 throw FileError(
-                    .shape, file.file.url, "unexpected tensor \(quoted(name)); valid are "
+                    .shape, file.file.url,
+                    "unexpected tensor \(quoted(name)); valid are "
                         + "layers.{i}.key, layers.{i}.value and layers.{i}.query")
             }
             found[layer, default: [:]][kind] = tensor
@@ -62,17 +63,24 @@ struct LayerTensors {
         }
 
         guard let format = tensor.dataType.elementFormat else {
-            throw fail(.unsupported, "numbers are \(tensor.dataType.rawValue); valid are F32, F16 and BF16")
+            throw fail(
+                .unsupported, "numbers are \(tensor.dataType.rawValue); valid are F32, F16 and BF16"
+            )
         }
-        let shape = tensor.shape.count == 4 && tensor.shape[0] == 1
+        let shape =
+            tensor.shape.count == 4 && tensor.shape[0] == 1
             ? Array(tensor.shape.dropFirst()) : tensor.shape
         guard shape.count == 3 else {
-            throw fail(.shape, "shape \(clipped(tensor.shape)); valid is [heads, tokens, dim], "
-                + "perhaps behind a batch axis of 1")
+            throw fail(
+                .shape,
+                "shape \(clipped(tensor.shape)); valid is [heads, tokens, dim], "
+                    + "perhaps behind a batch axis of 1")
         }
         guard shape[0] >= 1, shape[1] >= 1, (1...1024).contains(shape[2]) else {
-            throw fail(.shape, "shape \(shape); valid are 1 or more heads and tokens, "
-                + "and head dims of 1...1024")
+            throw fail(
+                .shape,
+                "shape \(shape); valid are 1 or more heads and tokens, "
+                    + "and head dims of 1...1024")
         }
         // From here on no product exceeds the file, which holds this many elements.
         var storage = file.storage(of: tensor)

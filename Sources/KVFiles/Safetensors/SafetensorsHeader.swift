@@ -16,13 +16,15 @@ struct SafetensorsHeader {
         }
         let length = file.bytes.integer(at: 0, UInt64.self)
         guard length <= Safetensors.headerLimit else {
-            throw fail("no safetensors file: the first 8 bytes ask for a header of \(length) bytes, "
-                + "at most \(Safetensors.headerLimit) are valid")
+            throw fail(
+                "no safetensors file: the first 8 bytes ask for a header of \(length) bytes, "
+                    + "at most \(Safetensors.headerLimit) are valid")
         }
         let end = 8 + Int(length)
         guard end <= file.byteCount else {
             throw FileError(
-                .damaged, file.url, "the header ends at byte \(end), but the file at \(file.byteCount)")
+                .damaged, file.url,
+                "the header ends at byte \(end), but the file at \(file.byteCount)")
         }
         guard length > 0, file.bytes[8] == UInt8(ascii: "{") else {
             throw fail("no safetensors file: the header at byte 8 is no JSON object")
@@ -49,20 +51,26 @@ struct SafetensorsHeader {
 
     private func metadata(_ value: HeaderValue?) throws(FileError) -> [String: String] {
         guard let value else { return [:] }
-        guard let strings = value.strings else { throw fail("__metadata__ is no object of strings") }
+        guard let strings = value.strings else {
+            throw fail("__metadata__ is no object of strings")
+        }
         return strings
     }
 
-    private func tensor(_ name: String, _ entry: HeaderValue) throws(FileError) -> Safetensors.Tensor {
+    private func tensor(_ name: String, _ entry: HeaderValue) throws(FileError)
+        -> Safetensors.Tensor
+    {
         func fail(_ what: String) -> FileError { self.fail("tensor \(quoted(name)): \(what)") }
 
-        guard case .object(let fields) = entry, Set(fields.keys) == ["dtype", "shape", "data_offsets"],
+        guard case .object(let fields) = entry,
+            Set(fields.keys) == ["dtype", "shape", "data_offsets"],
             case .string(let typeName)? = fields["dtype"],
             let shape = Self.integers(fields["shape"]),
             let offsets = Self.integers(fields["data_offsets"]), offsets.count == 2
         else {
-            throw fail("expected a dtype (string), a shape and two data_offsets (integers from 0), "
-                + "and nothing else")
+            throw fail(
+                "expected a dtype (string), a shape and two data_offsets (integers from 0), "
+                    + "and nothing else")
         }
         guard let dataType = Safetensors.DataType(rawValue: typeName) else {
             let known = Safetensors.DataType.allCases.map(\.rawValue).joined(separator: ", ")
@@ -73,7 +81,9 @@ struct SafetensorsHeader {
         var byteCount = dataType.byteCount
         for dimension in shape {
             let (product, large) = byteCount.multipliedReportingOverflow(by: dimension)
-            guard !large else { throw fail("shape \(clipped(shape)) has more bytes than can be counted") }
+            guard !large else {
+                throw fail("shape \(clipped(shape)) has more bytes than can be counted")
+            }
             byteCount = product
         }
         let (begin, end) = (offsets[0], offsets[1])
@@ -85,8 +95,9 @@ struct SafetensorsHeader {
                     + "\(data.count) bytes")
         }
         guard end - begin == byteCount else {
-            throw fail("\(typeName) of shape \(clipped(shape)) has \(byteCount) bytes, "
-                + "data_offsets [\(begin), \(end)] hold \(end - begin)")
+            throw fail(
+                "\(typeName) of shape \(clipped(shape)) has \(byteCount) bytes, "
+                    + "data_offsets [\(begin), \(end)] hold \(end - begin)")
         }
         return Safetensors.Tensor(
             name: name, dataType: dataType, shape: shape,
@@ -114,19 +125,22 @@ struct SafetensorsHeader {
         for tensor in sorted {
             let begin = tensor.bytes.lowerBound
             guard begin >= end else {
-                throw fail("tensor \(quoted(tensor.name)) at byte \(begin) overlaps \(last), "
-                    + "which ends at byte \(end)")
+                throw fail(
+                    "tensor \(quoted(tensor.name)) at byte \(begin) overlaps \(last), "
+                        + "which ends at byte \(end)")
             }
             guard begin == end else {
-                throw fail("bytes \(end)..<\(begin) before tensor \(quoted(tensor.name)) belong to "
-                    + "no tensor")
+                throw fail(
+                    "bytes \(end)..<\(begin) before tensor \(quoted(tensor.name)) belong to "
+                        + "no tensor")
             }
             end = tensor.bytes.upperBound
             last = "tensor \(quoted(tensor.name))"
         }
         guard end == data.upperBound else {
-            throw fail("\(data.upperBound - end) bytes after \(last), from byte \(end), belong to "
-                + "no tensor")
+            throw fail(
+                "\(data.upperBound - end) bytes after \(last), from byte \(end), belong to "
+                    + "no tensor")
         }
     }
 }

@@ -1,0 +1,74 @@
+import Foundation
+
+@testable import KVCompress
+
+/// The scorers in double precision and plain loops, per query head (attention) or kv head (keys).
+struct ReferenceScores {
+    let source: SeededCache
+    let layer: Int
+
+    private var tokens: Int { source.cache.tokens }
+
+    /// Attention probabilities of one query head, queries x tokens.
+    func attention(_ head: Int) -> [[Double]] {
+        let keys = source.keys[layer][head / source.group], queries = source.queries[layer][head]
+        return queries.indices.map { i in
+            let visible = tokens - queries.count + i + 1
+            let logits = keys[0..<visible].map {
+                dot($0, queries[i]) / Double(queries[i].count).squareRoot()
+            }
+            let top = logits.max()!
+            let weights = logits.map { exp($0 - top) }
+            let sum = weights.reduce(0, +)
+            return weights.map { $0 / sum } + [Double](repeating: 0, count: tokens - visible)
+        }
+    }
+
+    func h2o(_ head: Int, mean: Bool) -> [Double] {
+        let attention = attention(head)
+        return (0..<tokens).map { token in
+            let sum = attention.reduce(0) { $0 + $1[token] }
+            let seenBy = attention.indices.filter { tokens - attention.count + $0 >= token }.count
+            return mean ? sum / Double(seenBy) : sum
+        }
+    }
+
+    /// `pool`: the pooled value of a neighbourhood.
+    func snapkv(_ head: Int, observe: Int, width: Int, pool: ([Double]) -> Double) -> [Double] {
+        let window = attention(head).suffix(observe)
+        let means = (0..<tokens).map { token in
+            window.reduce(0) { $0 + $1[token] } / Double(window.count)
+        }
+        let split = tokens - window.count
+        return (0..<tokens).map { token in
+            let side = token < split ? 0..<split : split..<tokens
+            let near = (token - width / 2...token - width / 2 + width - 1).filter(side.contains)
+            return pool(near.map { means[$0] })
+        }
+    }
+
+    func tova(_ head: Int) -> [Double] { attention(head).last! }
+
+    func knorm(_ head: Int) -> [Double] {
+        source.keys[layer][head].map { -dot($0, $0).squareRoot() }
+    }
+
+    func keydiff(_ head: Int) -> [Double] {
+        let keys = source.keys[layer][head]
+        var mean = [Double](repeating: 0, count: keys[0].count)
+        for key in keys {
+            for c in key.indices {
+                mean[c] += Double(key[c]) / dot(key, key).squareRoot() / Double(keys.count)
+            }
+        }
+        let length = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
+        return keys.map { key in
+            let product = key.indices.reduce(0) { $0 + Double(key[$1]) * mean[$1] }
+            return -product / dot(key, key).squareRoot() / length
+        }
+    }
+
+    private func dot(_ a: [Float], _ b: [Float]) -> Double {
+        zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    }
+}

@@ -1,0 +1,137 @@
+import Testing
+
+@testable import KVCompress
+
+/// Every scorer against its reference in double precision.
+@Suite struct ScorerTests {
+    private func scores(_ text: String, _ source: SeededCache, _ set: InstructionSet) throws
+        -> [[[Float]]]
+    {
+        let eviction = try #require(Plan(text).eviction)
+        return try eviction.scorer.scores(source.observation(threads: 2, set)).map { scores in
+            (0..<scores.heads).map {
+                Array(UnsafeBufferPointer(start: scores.row($0), count: scores.tokens))
+            }
+        }
+    }
+
+    private func expect(
+        _ text: String,
+        seed: Int,
+        _ set: InstructionSet,
+        tolerance: Double = 1e-5,
+        _ reference: (ReferenceScores, Int) -> [Double]
+    ) throws {
+        var random = Seeded(seed)
+        let tokens = Int.random(in: 1...90, using: &random)
+        let source = try SeededCache(
+            seed: seed,
+            kvHeads: Int.random(in: 1...3, using: &random),
+            group: Int.random(in: 1...5, using: &random),
+            tokens: tokens,
+            dim: Int.random(in: 1...40, using: &random),
+            queries: Bool.random(using: &random)
+                ? tokens : Int.random(in: 1...tokens, using: &random),
+            format: ElementFormat.allCases[seed % 3],
+            padding: seed % 2 * 3
+        )
+        for (layer, rows) in try scores(text, source, set).enumerated() {
+            for (head, row) in rows.enumerated() {
+                let expected = reference(ReferenceScores(source: source, layer: layer), head)
+                #expect(row.count == expected.count)
+                for (token, pair) in zip(row, expected).enumerated() {
+                    let close = abs(Double(pair.0) - pair.1) <= tolerance * max(1, abs(pair.1))
+                    #expect(
+                        close,
+                        "\(text), seed \(seed), layer \(layer), head \(head), token \(token): \(pair)"
+                    )
+                }
+            }
+        }
+    }
+
+    @Test(arguments: InstructionSet.supported)
+    func references(set: InstructionSet) throws {
+        for seed in 0..<12 {
+            try expect("h2o(budget=1)", seed: seed, set) { $0.h2o($1, mean: true) }
+            try expect("h2o(budget=1, rule=sum)", seed: seed, set) { $0.h2o($1, mean: false) }
+            try expect("tova(budget=1)", seed: seed, set) { $0.tova($1) }
+            try expect("knorm(budget=1)", seed: seed, set) { $0.knorm($1) }
+            try expect("keydiff(budget=1)", seed: seed, set) { $0.keydiff($1) }
+            try expect("snapkv(budget=1)", seed: seed, set) {
+                $0.snapkv($1, observe: 32, width: 7) { $0.max()! }
+            }
+            try expect("snapkv(budget=1, observe=5, pool=mean)", seed: seed, set) {
+                $0.snapkv($1, observe: 5, width: 5) { $0.reduce(0, +) / Double($0.count) }
+            }
+            try expect("snapkv(budget=1, observe=8, pool=none)", seed: seed, set) {
+                $0.snapkv($1, observe: 8, width: 1) { $0[0] }
+            }
+        }
+    }
+
+    @Test func streamingAndRandom() throws {
+        let source = try SeededCache(seed: 3, kvHeads: 2)
+        #expect(
+            try scores("streaming(budget=1)", source, .best)[1][1] == (0..<70).map { Float($0) }
+        )
+        let one = try scores("random(budget=1, seed=1)", source, .best)
+        #expect(try one == scores("random(budget=1, seed=1)", source, .scalar))
+        #expect(try one != scores("random(budget=1, seed=2)", source, .best))
+        #expect(one[0][0] != one[0][1] && one[0][0] != one[1][0])
+        #expect(one.joined().joined().allSatisfy { (0..<1).contains($0) })
+    }
+
+    @Test func zeroKeysHaveNoDirection() throws {
+        let rows = Rows([Float](repeating: 0, count: 24), dim: 4)
+        let cache = try Cache(layers: [CacheLayer(keys: [rows], values: [rows])])
+        let observation = Observation(
+            cache: cache,
+            kernels: .best,
+            workers: .caller,
+            allocator: Allocator()
+        )
+        let eviction = try #require(Plan("keydiff(budget=2, sinks=0)").eviction)
+        #expect(try eviction.select(from: observation) { _ in 0 }.kept == [[[0, 1]]])
+    }
+
+    @Test func reductionsAgreeWithProbabilities() throws {
+        let source = try SeededCache(
+            seed: 9,
+            layers: 1,
+            kvHeads: 2,
+            group: 3,
+            tokens: 90,
+            dim: 16,
+            queries: 80
+        )
+        let observation = source.observation()
+        let received = observation.attention(
+            .init(reductions: Set(ReceivedAttention.Reduction.allCases), window: 10, threshold: 0.5)
+        )
+        func value(_ reduction: ReceivedAttention.Reduction, _ head: Int, _ token: Int) -> Double {
+            Double(received.rows(reduction, layer: 0, heads: 6)[head * 90 + token])
+        }
+        for head in 0..<6 {
+            let p = ReferenceScores(source: source, layer: 0).attention(head)
+            for token in 0..<90 {
+                let column = p.map { $0[token] }
+                let below = column.enumerated().filter {
+                    $0 + 10 >= token && $1 < 0.5 / Double($0 + 11)
+                }.count
+                #expect(abs(value(.sum, head, token) - column.reduce(0, +)) < 1e-4)
+                #expect(abs(value(.windowSum, head, token) - column.suffix(10).reduce(0, +)) < 1e-5)
+                #expect(
+                    abs(value(.squares, head, token) - column.reduce(0) { $0 + $1 * $1 }) < 1e-4
+                )
+                #expect(abs(value(.maximum, head, token) - column.max()!) < 1e-5)
+                #expect(abs(value(.below, head, token) - Double(below)) <= 1)
+            }
+        }
+        let lone = observation.attention(.init(reductions: [.windowSum], window: 10))
+        #expect(
+            lone.rows(.windowSum, layer: 0, heads: 6)[5]
+                == received.rows(.windowSum, layer: 0, heads: 6)[5]
+        )
+    }
+}
