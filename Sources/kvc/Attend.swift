@@ -13,12 +13,17 @@ struct Attend: ParsableCommand {
               layers.{i}.query    [query_heads, n, head_dim], post-RoPE
 
             and the outputs become layers.{i}.output [query_heads, n, head_dim] in f32.
-            """)
+            """
+    )
 
     @Argument(help: ArgumentHelp("The compressed cache.", valueName: "in.kvc"), completion: .file())
     var input: String
 
-    @Option(name: .long, help: ArgumentHelp("The queries.", valueName: "q.safetensors"), completion: .file())
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The queries.", valueName: "q.safetensors"),
+        completion: .file()
+    )
     var queries: String
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write.", valueName: "o.safetensors"))
@@ -29,38 +34,43 @@ struct Attend: ParsableCommand {
     func run() throws {
         let status = StatusLine("attending on \(input)", quiet: work.quiet)
         defer { status.end() }
-        let cache = try CompressedCache(file: URL(fileURLWithPath: input))
-        let source = URL(fileURLWithPath: queries)
-        let layers = try QueryFile.read(source)
+        let cache = try CompressedCache(file: input)
+        let layers = try QueryFile.read(URL(fileURLWithPath: queries))
         guard layers.count == cache.geometry.count else {
-            throw FileError(
-                .shape, source, "\(layers.count) layers of queries, but \(input) has \(cache.geometry.count) layers")
+            throw Failure(
+                description:
+                    "\(queries): \(layers.count) layers of queries, but \(input) has \(cache.geometry.count)",
+                status: .failure
+            )
         }
         var options = AttentionOptions()
         options.workers = work.workers
         var outputs: [QueryFile.Output] = []
         for (layer, heads) in layers.enumerated() {
             status.now("attending on \(input): layer \(layer + 1) of \(layers.count)")
-            try Self.checkFinite(heads, layer: layer, source)
-            let output: [[Float]]
-            do {
-                output = try cache.attend(heads, layer: layer, options: options)
-            } catch {
-                throw FileError(.shape, source, "layer \(layer): \(error.description)")
+            let result = try naming("\(queries): layer \(layer)") { () throws(CompressionError) in
+                try Self.checkFinite(heads)
+                return try cache.attend(heads, layer: layer, options: options)
             }
             outputs.append(
                 QueryFile.Output(
-                    queryHeads: heads.count, queries: heads[0].count, dim: cache.geometry[layer].valueDim,
-                    values: Array(output.joined())))
+                    queryHeads: heads.count,
+                    queries: heads[0].count,
+                    dim: cache.geometry[layer].valueDim,
+                    values: Array(result.joined())
+                )
+            )
         }
         try QueryFile.write(outputs: outputs, to: URL(fileURLWithPath: output))
     }
 
-    private static func checkFinite(_ heads: [Rows], layer: Int, _ source: URL) throws {
+    private static func checkFinite(_ heads: [Rows]) throws(CompressionError) {
         for (head, rows) in heads.enumerated() {
             guard let index = rows.floats().firstIndex(where: { !$0.isFinite }) else { continue }
-            throw FileError(
-                .shape, source, "layer \(layer), query head \(head), query \(index / rows.dim) is not finite")
+            throw CompressionError(
+                .values,
+                "query head \(head), query \(index / rows.dim): not finite"
+            )
         }
     }
 }

@@ -18,9 +18,13 @@ struct Compare: ParsableCommand {
             Examples:
               kvc compare in.safetensors --plot out.svg
               kvc compare in.safetensors --plan q4 --plan 'snapkv(budget=25%) | q4'
-            """)
+            """
+    )
 
-    @Argument(help: ArgumentHelp("The KV dump, with queries.", valueName: "in.safetensors"), completion: .file())
+    @Argument(
+        help: ArgumentHelp("The KV dump, with queries.", valueName: "in.safetensors"),
+        completion: .file()
+    )
     var input: String
 
     @Option(name: .long, help: "A plan to compare; repeat for more. Rows come in the order given.")
@@ -48,16 +52,25 @@ struct Compare: ParsableCommand {
         // Times are of one thread unless more are asked for: so small a step gains nothing from them.
         let workers = Workers(threads: work.threads ?? 1)
         let cache = try KVDump.read(URL(fileURLWithPath: input))
-        let comparison = try Comparison(
-            cache: cache, holdout: holdout, options: work.compressionOptions(workers))
+        let comparison = try naming(input) { () throws(CompressionError) in
+            try Comparison(
+                cache: cache,
+                holdout: holdout,
+                options: CompressionOptions(workers: workers)
+            )
+        }
         var rows: [Comparison.Row] = []
         for (index, plan) in plans.enumerated() {
             status.now("plan \(index + 1) of \(plans.count): \(plan)")
-            rows.append(try comparison.row(for: plan))
+            rows.append(
+                try naming(input) { () throws(CompressionError) in try comparison.row(for: plan) }
+            )
         }
         status.end()
         let result = ComparisonResult(
-            source: ComparisonSource(cache, holdout: holdout, threads: workers.threads), rows: rows)
+            source: ComparisonSource(cache, holdout: holdout, threads: workers.threads),
+            rows: rows
+        )
         work.say(result.text)
         if let json { try write(jsonText(result) + "\n", to: json) }
         if let plot { try write(result.plot.svg(), to: plot) }

@@ -24,7 +24,8 @@ struct ComparisonSource: Encodable {
         self.holdout = holdout
         self.threads = threads
         layers = cache.layers.count
-        shape = "\(layers) layers, \(queryHeads) query heads on \(geometry.kvHeads) kv heads, head dim \(geometry.keyDim)"
+        shape =
+            "\(layers) layers, \(queryHeads) query heads on \(geometry.kvHeads) kv heads, head dim \(geometry.keyDim)"
     }
 }
 
@@ -98,18 +99,24 @@ struct ComparisonResult: Encodable {
     private var table: String {
         var table = Table(leading: 2)
         table.add([
-            "", "plan", "bytes", "ratio", "bits", "kept", "error", "worst", "cosine", "mass", "compress", "attend",
+            "", "plan", "bytes", "ratio", "bits", "kept", "error", "worst", "cosine", "mass",
+            "compress", "attend",
         ])
         table.add(["", "", "", "", "/value", "", "", "", "", "", "ms", "ns/query"])
         for (index, row) in rows.enumerated() {
             let report = row.report
-            func number(_ format: String, _ value: Double) -> String { String(format: format, value) }
+            func number(_ format: String, _ value: Double) -> String {
+                String(format: format, value)
+            }
             let lines = planLines(report.plan, limit: 52)
             table.add([
                 String(repeating: " ", count: index < 9 ? 1 : 0) + "\(index + 1)", lines[0],
-                report.storedBytes.grouped, number("%.2fx", report.ratio), number("%.2f", report.bitsPerValue),
-                percent(report.kept.mean), number("%.4f", row.errorMean), number("%.4f", row.errorWorst),
-                number("%.4f", row.cosine), percent(row.mass), number("%.2f", row.compressMilliseconds),
+                report.storedBytes.grouped, number("%.2fx", report.ratio),
+                number("%.2f", report.bitsPerValue),
+                percent(report.kept.mean), number("%.4f", row.errorMean),
+                number("%.4f", row.errorWorst),
+                number("%.4f", row.cosine), percent(row.mass),
+                number("%.2f", row.compressMilliseconds),
                 number("%.0f", row.attendNanosecondsPerQuery),
             ])
             for line in lines.dropFirst() { table.add(["", line]) }
@@ -121,10 +128,13 @@ struct ComparisonResult: Encodable {
 
     var plot: Plot {
         Plot(
-            points: rows.map { Plot.Point(plan: $0.report.plan, ratio: $0.report.ratio, error: $0.errorMean) },
+            points: rows.map {
+                Plot.Point(plan: $0.report.plan, ratio: $0.report.ratio, error: $0.errorMean)
+            },
             caption: [
                 "\(source.model): \(source.tokens.grouped) tokens, the last \(source.holdout) held out to judge.",
                 "Down and to the right is better; the grey line joins the plans that no other beats in both.",
-            ])
+            ]
+        )
     }
 }

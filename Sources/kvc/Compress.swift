@@ -14,7 +14,8 @@ struct Compress: ParsableCommand {
               kvc compress in.safetensors --plan q8 -o out.kvc
               kvc compress in.safetensors --plan 'snapkv(budget=25%) | q4' -o out.kvc
               kvc compress in.safetensors --plan 'h2o(budget=64MiB) | kvcrush' -o out.kvc
-            """)
+            """
+    )
 
     @Argument(help: ArgumentHelp("The KV dump.", valueName: "in.safetensors"), completion: .file())
     var input: String
@@ -35,10 +36,15 @@ struct Compress: ParsableCommand {
         let status = StatusLine("compressing \(input)", quiet: work.quiet)
         defer { status.end() }
         let cache = try KVDump.read(URL(fileURLWithPath: input))
-        let compressed = try plan.compress(cache, options: work.compressionOptions())
+        let compressed = try naming(input) { () throws(CompressionError) in
+            try plan.compress(cache, options: CompressionOptions(workers: work.workers))
+        }
         status.now("writing \(output)")
         try Container.write(
-            compressed.archive(), metadata: compressed.metadata, to: URL(fileURLWithPath: output))
+            compressed.archive(),
+            metadata: compressed.metadata,
+            to: URL(fileURLWithPath: output)
+        )
         if let report { try write(jsonText(compressed.report) + "\n", to: report) }
         status.end()
         work.say(compressed.report.text)

@@ -14,12 +14,16 @@ struct ExportCommand: ParsableCommand {
               layers.{i}.heads.{h}.value      [n, value_dim] f32
               layers.{i}.heads.{h}.position   [n] i32, ascending
               layers.{i}.heads.{h}.votes      [n] f32, how many tokens an entry stands for
-            """)
+            """
+    )
 
     @Argument(help: ArgumentHelp("The compressed cache.", valueName: "in.kvc"), completion: .file())
     var input: String
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write.", valueName: "out.safetensors"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Where to write.", valueName: "out.safetensors")
+    )
     var output: String
 
     @Flag(name: .shortAndLong, help: "Print errors only.")
@@ -28,13 +32,16 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let status = StatusLine("exporting \(input)", quiet: quiet)
         defer { status.end() }
-        let cache = try CompressedCache(file: URL(fileURLWithPath: input))
+        let cache = try CompressedCache(file: input)
         let layers = cache.geometry.enumerated().map { layer, geometry in
             (0..<geometry.kvHeads).map { head in
                 let entries = cache.entries(layer: layer, head: head)
                 return Export.Head(
-                    keys: entries.keys, values: entries.values, positions: entries.positions,
-                    votes: entries.votes)
+                    keys: entries.keys,
+                    values: entries.values,
+                    positions: entries.positions,
+                    votes: entries.votes
+                )
             }
         }
         var metadata = cache.metadata

@@ -6,7 +6,9 @@ import KVFiles
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what a KV dump or a .kvc file holds.",
-        discussion: "Reads the whole of a .kvc file and verifies its checksums; of a dump only the header.")
+        discussion:
+            "Reads the whole of a .kvc file and verifies its checksums; of a dump only the header."
+    )
 
     @Argument(help: "A KV dump or a .kvc file.", completion: .file())
     var file: String
@@ -17,28 +19,15 @@ struct Inspect: ParsableCommand {
     func run() throws {
         let url = URL(fileURLWithPath: file)
         let mapped = try MappedFile(url)
-        let isContainer = url.pathExtension == "kvc" || mapped.bytes.dropFirst().starts(with: "KVC".utf8)
+        let isContainer =
+            url.pathExtension == "kvc" || mapped.bytes.dropFirst().starts(with: "KVC".utf8)
         let summary =
             if isContainer {
-                Summary(
-                    try CompressedCache(file: url), bytes: mapped.byteCount)
+                Summary(try CompressedCache(file: file), bytes: mapped.byteCount)
             } else {
                 Summary(try KVDump.read(url), bytes: mapped.byteCount)
             }
         print(json ? try jsonText(summary) : summary.text)
-    }
-}
-
-extension CompressedCache {
-    /// Reads a .kvc file, all of whose checksums are verified.
-    init(file url: URL) throws {
-        let (archive, metadata) = try Container.read(from: url)
-        do {
-            try self.init(archive: archive)
-        } catch {
-            throw FileError(.format, url, error.description)
-        }
-        self.metadata = metadata
     }
 }
 
@@ -53,9 +42,14 @@ private struct Summary: Encodable {
         var formats: [String]?
 
         var text: String {
-            let heads = queryHeads.map { "\(kvHeads) kv heads for \($0) query heads" } ?? "\(kvHeads) kv heads"
-            let dims = keyDim == valueDim ? "head dim \(keyDim)" : "key dim \(keyDim), value dim \(valueDim)"
-            return "\(heads), \(dims)" + (formats.map { ", " + $0.joined(separator: " and ") } ?? "")
+            let heads =
+                queryHeads.map { "\(kvHeads) kv heads for \($0) query heads" }
+                ?? "\(kvHeads) kv heads"
+            let dims =
+                keyDim == valueDim
+                ? "head dim \(keyDim)" : "key dim \(keyDim), value dim \(valueDim)"
+            return "\(heads), \(dims)"
+                + (formats.map { ", " + $0.joined(separator: " and ") } ?? "")
         }
     }
 
@@ -82,9 +76,12 @@ private struct Summary: Encodable {
         layers = cache.layers.map { layer in
             let geometry = layer.geometry
             return Layer(
-                kvHeads: geometry.kvHeads, keyDim: geometry.keyDim, valueDim: geometry.valueDim,
+                kvHeads: geometry.kvHeads,
+                keyDim: geometry.keyDim,
+                valueDim: geometry.valueDim,
                 queryHeads: layer.queries?.count,
-                formats: Set((layer.keys + layer.values).map(\.format.rawValue)).sorted())
+                formats: Set((layer.keys + layer.values).map(\.format.rawValue)).sorted()
+            )
         }
     }
 
@@ -101,8 +98,12 @@ private struct Summary: Encodable {
 
     var text: String {
         var table = Table(leading: 2)
-        table.add(["file", (kind == .dump ? "KV dump" : "compressed cache (.kvc)") + ", \(bytes.grouped) bytes"])
-        for (name, value) in metadata.sorted(by: { $0.key < $1.key }) where !["format", "keys"].contains(name) {
+        table.add([
+            "file",
+            (kind == .dump ? "KV dump" : "compressed cache (.kvc)") + ", \(bytes.grouped) bytes",
+        ])
+        for (name, value) in metadata.sorted(by: { $0.key < $1.key })
+        where !["format", "keys"].contains(name) {
             table.add([name, value])
         }
         if let queries {

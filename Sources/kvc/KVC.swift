@@ -7,7 +7,8 @@ import KVFiles
 struct KVC: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kvc",
-        abstract: "Compress the key-value caches of language models, and attend on them as they are.",
+        abstract:
+            "Compress the key-value caches of language models, and attend on them as they are.",
         discussion: """
             A plan says what is done, stage after stage:
 
@@ -22,20 +23,20 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self, Methods.self,
+            Compare.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self,
+            Methods.self,
             KernelsCommand.self,
-        ])
+        ]
+    )
 
     static func main() {
         do {
             var command = try parseAsRoot()
             try command.run()
-        } catch let error as UsageFailure {
-            fail(error.description, status: ExitCode.validationFailure)
+        } catch let error as Failure {
+            fail(error.description, status: error.status)
         } catch let error as FileError {
-            fail(error.description, status: ExitCode.failure)
-        } catch let error as CompressionError {
-            fail(error.description, status: ExitCode.failure)
+            fail(error.description, status: .failure)
         } catch {
             exit(withError: error)
         }
@@ -46,21 +47,5 @@ struct KVC: ParsableCommand {
         let line = description.split(whereSeparator: \.isNewline).joined(separator: " ")
         FileHandle.standardError.write(Data("kvc: \(line)\n".utf8))
         exit(withError: status)
-    }
-}
-
-/// A command that cannot be meant: exit status 64, as for options that do not exist.
-struct UsageFailure: Error, CustomStringConvertible {
-    let description: String
-}
-
-extension Plan {
-    /// The plan that was typed; a mistake in it is one of usage.
-    init(typed text: String) throws {
-        do {
-            try self.init(text)
-        } catch {
-            throw UsageFailure(description: "in the plan '\(text)': \(error.description)")
-        }
     }
 }

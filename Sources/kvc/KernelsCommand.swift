@@ -8,7 +8,8 @@ struct KernelsCommand: ParsableCommand {
         discussion: """
             Results are the same bits at every level. The environment variable KVCOMPRESS_ISA chooses a \
             level by its name, 'scalar' for example.
-            """)
+            """
+    )
 
     @Flag(name: .long, help: "Print JSON.")
     var json = false
@@ -31,7 +32,9 @@ struct KernelsCommand: ParsableCommand {
         var table = Table(leading: 1 + InstructionSet.supported.count)
         table.add(["kernel"] + InstructionSet.supported.map { "at \($0.rawValue)" })
         for (index, kernel) in InstructionSet.best.kernels.enumerated() {
-            table.add([kernel.name] + InstructionSet.supported.map { $0.kernels[index].level.rawValue })
+            table.add(
+                [kernel.name] + InstructionSet.supported.map { $0.kernels[index].level.rawValue }
+            )
         }
         print(table.text)
     }

@@ -7,7 +7,8 @@ struct Methods: ParsableCommand {
         discussion: """
             A plan has at most one method of each stage, in the order of this list, joined by '|'. \
             Parameters follow in parentheses: h2o(budget=25%, sinks=4) | q4(rotate=hadamard).
-            """)
+            """
+    )
 
     @Flag(name: .long, help: "Print JSON.")
     var json = false
@@ -26,13 +27,19 @@ struct Methods: ParsableCommand {
     /// A stage's methods; what most of them take alike is told once, at the end.
     private static func describe(_ stage: Stage, _ methods: [MethodDescription]) -> String {
         let all = methods.flatMap { $0.parameters.map(line) }
-        let shared = Set(all.filter { line in all.count { $0 == line } > max(1, methods.count / 2) })
+        let shared = Set(
+            all.filter { line in all.count { $0 == line } > max(1, methods.count / 2) }
+        )
         let own = methods.map { method in
-            let needs = method.needs.isEmpty ? "" : " (needs \(method.needs.map(\.rawValue).joined(separator: ", ")))"
+            let needs =
+                method.needs.isEmpty
+                ? "" : " (needs \(method.needs.map(\.rawValue).joined(separator: ", ")))"
             let lines = method.parameters.map(line).filter { !shared.contains($0) }
-            return "  \(method.name): \(method.summary)\(needs)\n    \(method.source)" + table(lines)
+            return "  \(method.name): \(method.summary)\(needs)\n    \(method.source)"
+                + table(lines)
         }
-        let common = shared.isEmpty ? [] : ["  unless told otherwise above" + table(ordered(shared, all))]
+        let common =
+            shared.isEmpty ? [] : ["  unless told otherwise above" + table(ordered(shared, all))]
         return stage.rawValue.uppercased() + "\n\n" + (own + common).joined(separator: "\n\n")
     }
 
@@ -42,7 +49,8 @@ struct Methods: ParsableCommand {
     }
 
     private static func line(_ parameter: ParameterDescription) -> [String] {
-        let value = parameter.isRequired ? "required" : parameter.defaultText.map { "= \($0)" } ?? ""
+        let value =
+            parameter.isRequired ? "required" : parameter.defaultText.map { "= \($0)" } ?? ""
         return ["   ", parameter.name, value, "\(parameter.summary) [\(parameter.kind.expected)]"]
     }
 

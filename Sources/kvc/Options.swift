@@ -7,7 +7,8 @@ import KVFiles
 struct WorkOptions: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("Threads to use; results do not depend on their number.", valueName: "n"))
+        help: ArgumentHelp("Threads to use; results do not depend on their number.", valueName: "n")
+    )
     var threads: Int?
 
     @Flag(name: .shortAndLong, help: "Print errors only.")
@@ -20,10 +21,8 @@ struct WorkOptions: ParsableArguments {
     }
 
     /// The threads asked for, else those of the machine.
-    var workers: Workers { Workers(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) }
-
-    func compressionOptions(_ workers: Workers? = nil) -> CompressionOptions {
-        CompressionOptions(workers: workers ?? self.workers)
+    var workers: Workers {
+        Workers(threads: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     }
 
     /// Prints unless asked to be quiet.
@@ -37,7 +36,10 @@ func jsonText(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+        positiveInfinity: "inf",
+        negativeInfinity: "-inf",
+        nan: "nan"
+    )
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 

@@ -16,12 +16,18 @@ extension Report {
             "\(storedBytes.grouped) bytes, \(String(format: "%.2f", ratio))x smaller than f16 "
                 + "(\(f16Bytes.grouped)), \(String(format: "%.2f", bitsPerValue)) bits per value",
         ])
-        for (name, bytes) in components.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) where bytes > 0 {
+        for (name, bytes) in components.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) })
+        where bytes > 0 {
             let spaces = String(repeating: " ", count: max(0, 14 - name.count))
-            table.add(["", "\(name.replacingOccurrences(of: "_", with: " "))\(spaces)\(bytes.grouped)"])
+            table.add([
+                "", "\(name.replacingOccurrences(of: "_", with: " "))\(spaces)\(bytes.grouped)",
+            ])
         }
         table.add(["resident", "\(residentBytes.grouped) bytes, with padding"])
-        table.add(["peak", "\(peakBytes.grouped) bytes while compressing, in \(String(format: "%.3f", seconds)) s"])
+        table.add([
+            "peak",
+            "\(peakBytes.grouped) bytes while compressing, in \(String(format: "%.3f", seconds)) s",
+        ])
         for remark in remarks { table.add(["remark", remark]) }
         return table.text
     }

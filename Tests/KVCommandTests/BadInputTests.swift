@@ -9,7 +9,9 @@ struct BadInputTests {
 
     init() throws { place = try Workplace() }
 
-    private func compress(_ input: String, plan: String = "q8", to output: String = "o.kvc") -> [String] {
+    private func compress(_ input: String, plan: String = "q8", to output: String = "o.kvc")
+        -> [String]
+    {
         ["compress", input, "--plan", plan, "-o", output]
     }
 
@@ -17,13 +19,17 @@ struct BadInputTests {
         arguments: [
             ("hto(budget=25%)", "h2o"), ("h2o(budgte=25%)", "budget"), ("h2o(budget=0%)", "0%"),
             ("h2o(budget=101%)", "101%"), ("h2o(budget=0)", "0"), ("h2o(budget=25)) | q4", ")"),
-            ("q4 | h2o(budget=25%)", "order"), ("q4 | q8", "encode"), ("kvcrush", "kvcrush"), ("", "plan"),
+            ("q4 | h2o(budget=25%)", "order"), ("q4 | q8", "encode"), ("kvcrush", "kvcrush"),
+            ("", "plan"),
             ("h2o", "budget"), ("q4(group=33)", "33"),
         ])
     func plansThatCannotBeMeant(plan: String, word: String) throws {
         try place.refuse(compress(example("stories260k"), plan: plan), status: 64, saying: [word])
         try place.refuse(
-            ["compare", example("stories260k"), "--plan", plan, "--json", "c.json"], status: 64, saying: [word])
+            ["compare", example("stories260k"), "--plan", plan, "--json", "c.json"],
+            status: 64,
+            saying: [word]
+        )
     }
 
     @Test(
@@ -31,7 +37,8 @@ struct BadInputTests {
             [], ["--holdout", "0"], ["--threads", "0"], ["--holdout", "many"], ["--frobnicate"],
         ])
     func usage(options: [String]) throws {
-        let command = options.isEmpty ? ["compress", "a"] : ["compare", example("stories260k")] + options
+        let command =
+            options.isEmpty ? ["compress", "a"] : ["compare", example("stories260k")] + options
         let run = try place.kvc(command)
         #expect(run.status == 64 && run.errors.hasPrefix("Error: "))
         #expect(try place.files.isEmpty)
@@ -45,12 +52,23 @@ struct BadInputTests {
     }
 
     @Test func outputsThatCannotBeWritten() throws {
-        try FileManager.default.createDirectory(at: place.url("folder"), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: place.url("folder"),
+            withIntermediateDirectories: true
+        )
         for output in ["nowhere/o.kvc", "folder", "/dev/null/o.kvc"] {
             try place.refuse(compress(example("stories260k"), to: output), saying: [output])
         }
         for option in ["--json", "--plot"] {
-            let run = try place.kvc("compare", example("stories260k"), "--plan", "q8", "-q", option, "nowhere/a")
+            let run = try place.kvc(
+                "compare",
+                example("stories260k"),
+                "--plan",
+                "q8",
+                "-q",
+                option,
+                "nowhere/a"
+            )
             #expect(run.status == 1 && run.errors.contains("nowhere/a"))
         }
         #expect(try place.files == ["folder"])
@@ -58,7 +76,8 @@ struct BadInputTests {
 
     @Test func brokenDumps() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: example("stories260k")))
-        let header = #"{"layers.0.key":{"dtype":"F16","shape":[1,2,8],"data_offsets":[0,32]},"#
+        let header =
+            #"{"layers.0.key":{"dtype":"F16","shape":[1,2,8],"data_offsets":[0,32]},"#
             + #""layers.0.value":{"dtype":"F16","shape":[1,2,8],"data_offsets":[16,48]}}"#
         func file(_ json: String, bytes: Int) -> Data {
             withUnsafeBytes(of: UInt64(json.utf8.count).littleEndian) { Data($0) } + Data(json.utf8)
@@ -80,16 +99,24 @@ struct BadInputTests {
 
     @Test func layersThatDoNotFit() throws {
         func zeros(_ name: String, _ shape: [Int]) -> Safetensors.NewTensor {
-            Safetensors.NewTensor(name: name, shape: shape, [Float](repeating: 0, count: shape.reduce(1, *)))
+            Safetensors.NewTensor(
+                name: name,
+                shape: shape,
+                [Float](repeating: 0, count: shape.reduce(1, *))
+            )
         }
         try Safetensors.write(
             [
                 zeros("layers.0.key", [2, 9, 8]), zeros("layers.0.value", [2, 9, 8]),
                 zeros("layers.1.key", [2, 7, 8]), zeros("layers.1.value", [2, 7, 8]),
-            ], to: place.url("tokens"))
+            ],
+            to: place.url("tokens")
+        )
         try place.refuse(compress("tokens"), saying: ["layer 1", "7", "9"])
         try Safetensors.write(
-            [zeros("layers.0.key", [2, 9, 8]), zeros("layers.0.value", [3, 9, 8])], to: place.url("heads"))
+            [zeros("layers.0.key", [2, 9, 8]), zeros("layers.0.value", [3, 9, 8])],
+            to: place.url("heads")
+        )
         try place.refuse(compress("heads"), saying: ["layer 0"])
         try Safetensors.write([zeros("layers.0.key", [2, 9, 8])], to: place.url("value"))
         try place.refuse(compress("value"), saying: ["layers.0.value"])
@@ -98,16 +125,22 @@ struct BadInputTests {
     @Test(arguments: [Float.nan, .infinity, -.infinity, 1e6])
     func valuesThatCannotBeStored(value: Float) throws {
         // Row 13 of kv head 1's keys.
-        try KVDump.write(smallCache(spoil: (layer: 1, index: 13 * 8 + 3, value: value)), to: place.url("bad"))
-        try place.refuse(compress("bad"), saying: ["layer 1", "key head 1", "token 13"])
+        try KVDump.write(
+            smallCache(spoil: (layer: 1, index: 13 * 8 + 3, value: value)),
+            to: place.url("bad")
+        )
+        try place.refuse(compress("bad"), saying: ["bad: layer 1", "key head 1", "token 13"])
     }
 
     @Test func missingQueriesAreNamed() throws {
         try KVDump.write(smallCache(queries: nil), to: place.url("none"))
         for plan in ["h2o(budget=50%)", "snapkv(budget=50%) | kvcrush", "tova(budget=8)"] {
-            try place.refuse(compress("none", plan: plan), saying: ["queries", String(plan.prefix(3))])
+            try place.refuse(
+                compress("none", plan: plan),
+                saying: ["queries", String(plan.prefix(3))]
+            )
         }
-        try place.refuse(["compare", "none"], saying: ["queries"])
+        try place.refuse(["compare", "none", "--holdout", "8"], saying: ["none", "queries"])
         try place.succeed("compress", "none", "--plan", "keydiff(budget=50%) | q4", "-o", "o.kvc")
     }
 
@@ -118,17 +151,28 @@ struct BadInputTests {
     @Test func queriesThatDoNotFit() throws {
         try place.succeed("compress", example("tinystories-5m"), "--plan", "q8", "-o", "a.kvc")
         try place.refuse(
-            ["attend", "a.kvc", "--queries", example("stories260k"), "-o", "o"], saying: ["stories260k", "layers"])
+            ["attend", "a.kvc", "--queries", example("stories260k"), "-o", "o"],
+            saying: ["stories260k", "layers"]
+        )
         try KVDump.write(smallCache(layers: 6), to: place.url("dim"))
-        try place.refuse(["attend", "a.kvc", "--queries", "dim", "-o", "o"], saying: ["dim", "layer 0"])
+        try place.refuse(
+            ["attend", "a.kvc", "--queries", "dim", "-o", "o"],
+            saying: ["dim", "layer 0"]
+        )
 
         try KVDump.write(smallCache(), to: place.url("small"))
         try place.succeed("compress", "small", "--plan", "q8", "-o", "small.kvc")
         let nan = [Float](repeating: .nan, count: 4 * 3 * 8)
         try Safetensors.write(
-            (0..<2).map { Safetensors.NewTensor(name: "layers.\($0).query", shape: [4, 3, 8], nan) },
-            to: place.url("nan"))
-        try place.refuse(["attend", "small.kvc", "--queries", "nan", "-o", "o"], saying: ["layer 0", "query head 0"])
+            (0..<2).map {
+                Safetensors.NewTensor(name: "layers.\($0).query", shape: [4, 3, 8], nan)
+            },
+            to: place.url("nan")
+        )
+        try place.refuse(
+            ["attend", "small.kvc", "--queries", "nan", "-o", "o"],
+            saying: ["layer 0", "query head 0"]
+        )
     }
 
     @Test func damagedContainers() throws {
@@ -142,14 +186,18 @@ struct BadInputTests {
             if turn % 4 == 0 {
                 bytes = whole.prefix(Int.random(in: 0..<whole.count, using: &random))
             } else {
-                bytes[Int.random(in: 0..<whole.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
+                bytes[Int.random(in: 0..<whole.count, using: &random)] ^=
+                    1 << UInt8.random(in: 0..<8, using: &random)
             }
             try bytes.write(to: place.url("b.kvc"))
             let command = [
                 ["inspect", "b.kvc"], ["export", "b.kvc", "-o", "o"],
                 ["attend", "b.kvc", "--queries", "dump", "-o", "o"],
             ][turn % 3]
-            try #require(try place.kvc(command).status == 1, "seed \(seed), turn \(turn): \(command)")
+            try #require(
+                try place.kvc(command).status == 1,
+                "seed \(seed), turn \(turn): \(command)"
+            )
             try place.refuse(command, saying: ["b.kvc"])
         }
     }

@@ -11,15 +11,23 @@ struct CommandTests {
 
     @Test func compressReportsWhatInspectReadsBack() throws {
         let run = try place.succeed(
-            "compress", example("tinystories-5m"), "--plan", "snapkv(budget=25%) | q4", "-o", "a.kvc",
-            "--report", "r.json")
+            "compress",
+            example("tinystories-5m"),
+            "--plan",
+            "snapkv(budget=25%) | q4",
+            "-o",
+            "a.kvc",
+            "--report",
+            "r.json"
+        )
         #expect(run.output.contains("snapkv(budget=25%) | q4"))
         #expect(try place.files == ["a.kvc", "r.json"])
 
         let text = try Data(contentsOf: place.url("r.json"))
         let report = try #require(JSONSerialization.jsonObject(with: text) as? [String: Any])
         for key in [
-            "plan", "tokens", "stored_bytes", "f16_bytes", "ratio", "bits_per_value", "components", "kept",
+            "plan", "tokens", "stored_bytes", "f16_bytes", "ratio", "bits_per_value", "components",
+            "kept",
             "peak_bytes", "seconds",
         ] {
             #expect(report[key] != nil, "\(key) is missing")
@@ -36,7 +44,9 @@ struct CommandTests {
 
     @Test func inspectDescribesDumps() throws {
         let text = try place.succeed("inspect", example("stories260k")).output
-        for words in ["KV dump", "4 kv heads for 8 query heads, head dim 8, f16", "layers 0...4", "512"] {
+        for words in [
+            "KV dump", "4 kv heads for 8 query heads, head dim 8, f16", "layers 0...4", "512",
+        ] {
             #expect(text.contains(words))
         }
         let json = try place.succeed("inspect", example("stories260k"), "--json").json
@@ -46,7 +56,11 @@ struct CommandTests {
 
     @Test(
         arguments: ["tinystories-5m", "stories260k"],
-        ["f16", "q4(rotate=hadamard)", "h2o(budget=25%) | kvcrush | q8", "kv(keys=q8, values=q4, window=64)"])
+        [
+            "f16", "q4(rotate=hadamard)", "h2o(budget=25%) | kvcrush | q8",
+            "kv(keys=q8, values=q4, window=64)",
+        ]
+    )
     func attentionIsThatOfTheExportedEntries(dump: String, plan: String) throws {
         try place.succeed("compress", example(dump), "--plan", plan, "-o", "a.kvc", "--quiet")
         try place.succeed("export", "a.kvc", "-o", "e.safetensors")
@@ -61,9 +75,12 @@ struct CommandTests {
             for (head, rows) in heads.enumerated() {
                 let name = "layers.\(layer).heads.\(head / (heads.count / kvHeads))"
                 let exact = attention(
-                    of: rows.floats(), dim: rows.dim, keys: try entries.floats("\(name).key").values,
+                    of: rows.floats(),
+                    dim: rows.dim,
+                    keys: try entries.floats("\(name).key").values,
                     values: try entries.floats("\(name).value").values,
-                    votes: try entries.floats("\(name).votes").values)
+                    votes: try entries.floats("\(name).votes").values
+                )
                 let own = output.values[head * exact.count..<(head + 1) * exact.count]
                 let error = zip(own, exact).map { pow(Double($0) - $1, 2) }.reduce(0, +)
                 let size = exact.map { $0 * $0 }.reduce(0, +)
@@ -77,8 +94,17 @@ struct CommandTests {
         var exports: Set<Data> = []
         for (threads, level) in [("1", "scalar"), ("1", ""), ("3", "")] {
             try place.succeed(
-                "compress", example("tinystories-5m"), "--plan", plan, "-o", "a.kvc", "--quiet", "--threads",
-                threads, environment: level.isEmpty ? [:] : ["KVCOMPRESS_ISA": level])
+                "compress",
+                example("tinystories-5m"),
+                "--plan",
+                plan,
+                "-o",
+                "a.kvc",
+                "--quiet",
+                "--threads",
+                threads,
+                environment: level.isEmpty ? [:] : ["KVCOMPRESS_ISA": level]
+            )
             try place.succeed("export", "a.kvc", "-o", "e.safetensors")
             exports.insert(try Data(contentsOf: place.url("e.safetensors")))
         }
@@ -89,7 +115,9 @@ struct CommandTests {
     func compareKeepsTheOrderOfPlans(dump: String) throws {
         let plans = ["q4", "f16", "random(budget=25%)", "snapkv(budget=25%) | q8"]
         let run = try place.kvc(
-            ["compare", example(dump), "--json", "c.json", "--plot", "c.svg"] + plans.flatMap { ["--plan", $0] })
+            ["compare", example(dump), "--json", "c.json", "--plot", "c.svg"]
+                + plans.flatMap { ["--plan", $0] }
+        )
         try #require(run.status == 0, "\(run.errors)")
         #expect(run.output.contains("512 tokens"))
 
@@ -98,7 +126,8 @@ struct CommandTests {
         let rows = try #require(json["plans"] as? [[String: Any]])
         #expect(rows.map { $0["plan"] as? String } == plans)
         for key in [
-            "stored_bytes", "ratio", "bits_per_value", "kept", "error_mean", "error_worst", "cosine", "mass",
+            "stored_bytes", "ratio", "bits_per_value", "kept", "error_mean", "error_worst",
+            "cosine", "mass",
             "compress_ms", "attend_ns_per_query",
         ] {
             #expect(rows.allSatisfy { $0[key] != nil }, "\(key) is missing")
@@ -112,21 +141,34 @@ struct CommandTests {
     }
 
     @Test func compareChoosesPlansForNewcomers() throws {
-        let lines = try place.succeed("compare", example("tinystories-5m")).output.split(separator: "\n")
-        for word in ["f16", "random", "streaming", "h2o", "snapkv", "keydiff", "kvcrush", "q8", "q4"] {
+        let lines = try place.succeed("compare", example("tinystories-5m")).output.split(
+            separator: "\n"
+        )
+        for word in [
+            "f16", "random", "streaming", "h2o", "snapkv", "keydiff", "kvcrush", "q8", "q4",
+        ] {
             #expect(lines.contains { $0.contains(word) })
         }
     }
 
     @Test func quietSaysNothing() throws {
         let compress = try place.succeed(
-            "compress", example("stories260k"), "--plan", "q8", "-o", "a.kvc", "--quiet")
+            "compress",
+            example("stories260k"),
+            "--plan",
+            "q8",
+            "-o",
+            "a.kvc",
+            "--quiet"
+        )
         let compare = try place.succeed("compare", example("stories260k"), "--plan", "q8", "-q")
         #expect(compress.output + compare.output == "")
     }
 
     @Test func listings() throws {
-        let methods = try #require(try place.succeed("methods", "--json").json["methods"] as? [[String: Any]])
+        let methods = try #require(
+            try place.succeed("methods", "--json").json["methods"] as? [[String: Any]]
+        )
         let names = methods.compactMap { $0["name"] as? String }
         #expect(Set(names).isSuperset(of: ["streaming", "h2o", "snapkv", "kvcrush", "q4", "kv"]))
         let text = try place.succeed("methods").output
@@ -139,7 +181,10 @@ struct CommandTests {
         #expect(scalar.output.contains("chosen: scalar"))
     }
 
-    @Test(arguments: [[], ["compare"], ["compress"], ["inspect"], ["attend"], ["export"], ["methods"], ["kernels"]])
+    @Test(arguments: [
+        [], ["compare"], ["compress"], ["inspect"], ["attend"], ["export"], ["methods"],
+        ["kernels"],
+    ])
     func helpIsHelp(command: [String]) throws {
         let run = try place.kvc(command + ["--help"])
         #expect(run.status == 0 && run.output.contains("OVERVIEW"))
@@ -151,25 +196,37 @@ extension Safetensors {
     fileprivate func floats(_ name: String) throws -> (shape: [Int], values: [Float]) {
         let tensor = try #require(tensors[name], "\(name) is missing")
         let bytes = storage(of: tensor).bytes
-        return (tensor.shape, (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) })
+        return (
+            tensor.shape,
+            (0..<bytes.count / 4).map {
+                bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)
+            }
+        )
     }
 }
 
 /// Attention of one query head in double precision: softmax(q k / sqrt(dim) + ln(votes)) v.
 private func attention(
-    of queries: [Float], dim: Int, keys: [Float], values: [Float], votes: [Float]
+    of queries: [Float],
+    dim: Int,
+    keys: [Float],
+    values: [Float],
+    votes: [Float]
 ) -> [Double] {
     let valueDim = values.count / votes.count
     return stride(from: 0, to: queries.count, by: dim).flatMap { row in
         let logits = votes.indices.map { entry in
-            (0..<dim).reduce(0.0) { $0 + Double(queries[row + $1]) * Double(keys[entry * dim + $1]) }
+            (0..<dim).reduce(0.0) {
+                $0 + Double(queries[row + $1]) * Double(keys[entry * dim + $1])
+            }
                 / Double(dim).squareRoot() + log(Double(votes[entry]))
         }
         let highest = logits.max() ?? 0
         let weights = logits.map { exp($0 - highest) }
         let sum = weights.reduce(0, +)
         return (0..<valueDim).map { channel in
-            votes.indices.reduce(0.0) { $0 + weights[$1] * Double(values[$1 * valueDim + channel]) } / sum
+            votes.indices.reduce(0.0) { $0 + weights[$1] * Double(values[$1 * valueDim + channel]) }
+                / sum
         }
     }
 }

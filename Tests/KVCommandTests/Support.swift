@@ -28,9 +28,10 @@ struct Outcome {
 
 /// The built command, which stands beside the test bundle.
 private let executable: URL = {
-    let bundle = CommandLine.arguments.lazy.compactMap { argument in
-        argument.range(of: ".xctest").map { String(argument[..<$0.lowerBound]) }
-    }.first ?? CommandLine.arguments[0]
+    let bundle =
+        CommandLine.arguments.lazy.compactMap { argument in
+            argument.range(of: ".xctest").map { String(argument[..<$0.lowerBound]) }
+        }.first ?? CommandLine.arguments[0]
     return URL(fileURLWithPath: bundle).deletingLastPathComponent().appendingPathComponent("kvc")
 }()
 
@@ -39,7 +40,9 @@ final class Workplace {
     let folder: URL
 
     init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("kvc-\(UUID().uuidString)")
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "kvc-\(UUID().uuidString)"
+        )
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     }
 
@@ -73,35 +76,54 @@ final class Workplace {
         try process.run()
         let text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        #expect(process.terminationReason == .exit, "kvc \(arguments.joined(separator: " ")) crashed")
+        #expect(
+            process.terminationReason == .exit,
+            "kvc \(arguments.joined(separator: " ")) crashed"
+        )
         return Outcome(
-            status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-            errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
+            status: process.terminationStatus,
+            output: String(decoding: text, as: UTF8.self),
+            errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self)
+        )
     }
 
     /// Runs `kvc`, which has to succeed without a word on standard error.
     @discardableResult
     func succeed(_ arguments: String..., environment: [String: String] = [:]) throws -> Outcome {
         let outcome = try kvc(arguments, environment: environment)
-        try #require(outcome.status == 0, "kvc \(arguments.joined(separator: " ")): \(outcome.errors)")
+        try #require(
+            outcome.status == 0,
+            "kvc \(arguments.joined(separator: " ")): \(outcome.errors)"
+        )
         #expect(outcome.errors.isEmpty)
         return outcome
     }
 
     /// Runs `kvc`, which has to refuse: on one line that holds all `words`, leaving no file behind.
     func refuse(
-        _ arguments: [String], status: Int32 = 1, saying words: [String],
+        _ arguments: [String],
+        status: Int32 = 1,
+        saying words: [String],
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         let before = try files
         let outcome = try kvc(arguments)
-        #expect(outcome.status == status, "\(arguments): \(outcome.errors)", sourceLocation: sourceLocation)
         #expect(
-            outcome.errors.split(separator: "\n").count == 1, "\(arguments): \(outcome.errors)",
-            sourceLocation: sourceLocation)
+            outcome.status == status,
+            "\(arguments): \(outcome.errors)",
+            sourceLocation: sourceLocation
+        )
+        #expect(
+            outcome.errors.split(separator: "\n").count == 1,
+            "\(arguments): \(outcome.errors)",
+            sourceLocation: sourceLocation
+        )
         for word in words {
             #expect(
-                outcome.errors.contains(word), "\(arguments): \(outcome.errors)", sourceLocation: sourceLocation)
+                outcome.errors.contains(word),
+                "\(arguments): \(outcome.errors)",
+                sourceLocation: sourceLocation
+            )
         }
         #expect(try files == before, "\(arguments) left a file", sourceLocation: sourceLocation)
     }
@@ -109,7 +131,10 @@ final class Workplace {
 
 /// A small cache of made-up numbers, perhaps with one of them replaced.
 func smallCache(
-    layers: Int = 2, tokens: Int = 40, queries: Int? = 40, spoil: (layer: Int, index: Int, value: Float)? = nil
+    layers: Int = 2,
+    tokens: Int = 40,
+    queries: Int? = 40,
+    spoil: (layer: Int, index: Int, value: Float)? = nil
 ) throws -> Cache {
     let dim = 8
     func rows(_ count: Int, _ seed: Int, _ layer: Int) -> Rows {
@@ -122,6 +147,8 @@ func smallCache(
             CacheLayer(
                 keys: [rows(tokens, 2, layer), rows(tokens, 3, layer)],
                 values: [rows(tokens, 5, layer), rows(tokens, 7, layer)],
-                queries: queries.map { count in (0..<4).map { rows(count, 11 + $0, layer) } })
-        })
+                queries: queries.map { count in (0..<4).map { rows(count, 11 + $0, layer) } }
+            )
+        }
+    )
 }

@@ -11,13 +11,16 @@ extension Plot {
                 $0.trimmingCharacters(in: .whitespaces).prefix { $0 != "(" }
             }
             let quantizes = stages.contains { ["q8", "q4", "kv"].contains($0) }
-            let plain = stages.allSatisfy { ["f16", "f32", "bf16", "streaming", "random"].contains($0) }
-            self = switch (plain, quantizes, stages.count) {
-            case (true, _, _): .control
-            case (_, true, 1): .quantization
-            case (_, true, _): .combination
-            default: stages.contains("kvcrush") ? .crush : .eviction
+            let plain = stages.allSatisfy {
+                ["f16", "f32", "bf16", "streaming", "random"].contains($0)
             }
+            self =
+                switch (plain, quantizes, stages.count) {
+                case (true, _, _): .control
+                case (_, true, 1): .quantization
+                case (_, true, _): .combination
+                default: stages.contains("kvcrush") ? .crush : .eviction
+                }
         }
 
         var color: String {
@@ -32,40 +35,41 @@ extension Plot {
     }
 
     private var families: [(family: Family, members: [Int])] {
-        Family.allCases.map { family in (family, points.indices.filter { points[$0].family == family }) }
-            .filter { !$0.members.isEmpty }
+        Family.allCases.map { family in
+            (family, points.indices.filter { points[$0].family == family })
+        }
+        .filter { !$0.members.isEmpty }
     }
 
     var legendHeight: Double {
         families.reduce(0) { height, family in
-            family.members.reduce(height + 34) { $0 + 5 + 14 * Double(planLines(points[$1].plan, limit: 40).count) }
+            family.members.reduce(height + 34) {
+                $0 + 5 + 14 * Double(planLines(points[$1].plan, limit: 40).count)
+            }
         }
     }
 
     /// The numbered plans beside the picture, by family, with what the picture shows as numbers.
     func drawLegend(_ svg: inout SVG) {
-        let start = right + 44
-        var at = top + 10
-        svg.text("ratio", width - 88, at, size: 11, color: "#818b98", anchor: .end)
-        svg.text("error", width - 32, at, size: 11, color: "#818b98", anchor: .end)
+        let start = right + 44, ratio = width - 88, error = width - 32
+        var y = top + 10
+        svg.text("ratio", at: (ratio, y), .figure)
+        svg.text("error", at: (error, y), .figure)
         for (family, members) in families {
-            svg.text(family.rawValue, start, at, size: 13, color: family.color, more: .bold)
-            at += 20
+            svg.text(family.rawValue, at: (start, y), .family(family))
+            y += 20
             for member in members {
                 let point = points[member]
-                svg.text(
-                    "\(member + 1)", start + 16, at, size: 11.5, color: family.color, anchor: .end, more: .bold)
-                let lines = planLines(point.plan, limit: 40)
-                for (index, line) in lines.enumerated() {
-                    svg.text(line, start + 26, at + 14 * Double(index), size: 10.5, more: .mono + " xml:space=\"preserve\"")
+                svg.text("\(member + 1)", at: (start + 16, y), .member(family, .end))
+                svg.text(String(format: "%.1f×", point.ratio), at: (ratio, y), .figure)
+                svg.text(String(format: "%.3f", point.error), at: (error, y), .figure)
+                for line in planLines(point.plan, limit: 40) {
+                    svg.text(line, at: (start + 26, y), .plan)
+                    y += 14
                 }
-                svg.text(
-                    String(format: "%.1f×", point.ratio), width - 88, at, size: 11, color: "#59636e", anchor: .end)
-                svg.text(
-                    String(format: "%.3f", point.error), width - 32, at, size: 11, color: "#59636e", anchor: .end)
-                at += 5 + 14 * Double(lines.count)
+                y += 5
             }
-            at += 14
+            y += 14
         }
     }
 }

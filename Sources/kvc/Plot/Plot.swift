@@ -18,9 +18,9 @@ struct Plot {
     /// The picture as SVG.
     func svg() -> String {
         var svg = SVG()
-        svg.text("Output error against compression", 28, 40, size: 21, more: .bold)
+        svg.text("Output error against compression", at: (28, 40), .title)
         for (index, line) in caption.enumerated() {
-            svg.text(line, 28, 63 + 17 * Double(index), size: 12.5, color: "#59636e")
+            svg.text(line, at: (28, 63 + 17 * Double(index)), .caption)
         }
         drawAxes(&svg)
         drawFrontier(&svg)
@@ -64,21 +64,23 @@ struct Plot {
     private func drawAxes(_ svg: inout SVG) {
         let zero = points.contains { $0.error < Self.nothing } ? [0.0] : []
         for mark in zero + marks {
-            let decade = mark == 0 || log10(mark).rounded() == log10(mark)
-            svg.line([(left, y(mark)), (right, y(mark))], color: decade ? "#d1d9e0" : "#e9edf1")
-            svg.text(
-                String(format: "%g", mark), left - 10, y(mark) + 4, size: 12,
-                color: decade ? "#3d444d" : "#818b98", anchor: .end)
+            let isDecade = mark == 0 || log10(mark).rounded() == log10(mark)
+            svg.line([(left, y(mark)), (right, y(mark))], color: isDecade ? "#d1d9e0" : "#e9edf1")
+            let label = String(format: "%g", mark)
+            svg.text(label, at: (left - 10, y(mark) + 4), isDecade ? .number : .faintNumber)
         }
         for doubling in 0...doublings {
             let ratio = pow(2, Double(doubling))
             svg.line([(x(ratio), top), (x(ratio), bottom)], color: "#d1d9e0")
-            svg.text("\(Int(ratio))×", x(ratio), bottom + 20, size: 12, color: "#3d444d", anchor: .middle)
+            svg.text("\(Int(ratio))×", at: (x(ratio), bottom + 20), .ratio)
         }
-        svg.text("times smaller than f16", (left + right) / 2, bottom + 46, size: 13.5, anchor: .middle)
+        svg.text("times smaller than f16", at: ((left + right) / 2, bottom + 46), .axis)
         svg.text(
-            "error of the attention output (mean)", 0, 0, size: 13.5, anchor: .middle,
-            more: "transform=\"translate(28 \((top + bottom) / 2)) rotate(-90)\"")
+            "error of the attention output (mean)",
+            at: (28, (top + bottom) / 2),
+            .axis,
+            turned: -90
+        )
     }
 
     /// Joins the plans that no other plan beats in both error and ratio.
@@ -114,8 +116,10 @@ struct Plot {
                     let to = (x: from.x + (side == 0 ? reach : -reach), y: height)
                     if crowd.count > 2 { svg.line([from, to], color: point.family.color) }
                     svg.text(
-                        "\(member + 1)", to.x + (side == 0 ? 2 : -2), to.y + 4, size: 12,
-                        color: point.family.color, anchor: side == 0 ? .start : .end, more: .bold)
+                        "\(member + 1)",
+                        at: (to.x + (side == 0 ? 2 : -2), to.y + 4),
+                        .member(point.family, side == 0 ? .start : .end)
+                    )
                 }
             }
             for member in sorted {
@@ -144,5 +148,24 @@ struct Plot {
             }
         }
         return runs.flatMap { run in (0..<run.count).map { start(run) + gap * Double($0) } }
+    }
+}
+
+extension SVG.Style {
+    static let title = Self(size: 21, isBold: true)
+    static let caption = Self(size: 12.5, color: "#59636e")
+    static let axis = Self(size: 13.5, anchor: .middle)
+    static let ratio = Self(size: 12, color: "#3d444d", anchor: .middle)
+    static let number = Self(size: 12, color: "#3d444d", anchor: .end)
+    static let faintNumber = Self(size: 12, color: "#818b98", anchor: .end)
+    static let figure = Self(size: 11, color: "#59636e", anchor: .end)
+    static let plan = Self(size: 10.5, isCode: true)
+
+    static func family(_ family: Plot.Family) -> Self {
+        Self(size: 13, color: family.color, isBold: true)
+    }
+
+    static func member(_ family: Plot.Family, _ anchor: Anchor) -> Self {
+        Self(size: 12, color: family.color, anchor: anchor, isBold: true)
     }
 }

@@ -16,33 +16,52 @@ struct SVG {
         """
     }
 
-    enum Anchor: String { case start, middle, end }
+    /// How a text is set.
+    struct Style {
+        enum Anchor { case start, middle, end }
+
+        var size: Double
+        var color = "#1f2328"
+        var anchor = Anchor.start
+        var isBold = false
+        var isCode = false
+
+        var attributes: String {
+            var text = "font-size=\"\(size)\" fill=\"\(color)\" text-anchor=\"\(anchor)\""
+            if isBold { text += " font-weight=\"600\"" }
+            if isCode {
+                text += " xml:space=\"preserve\" font-family=\"Menlo, DejaVu Sans Mono, monospace\""
+            }
+            return text
+        }
+    }
 
     mutating func text(
-        _ content: String, _ x: Double, _ y: Double, size: Double, color: String = "#1f2328",
-        anchor: Anchor = .start, more: String = ""
+        _ content: String,
+        at point: (x: Double, y: Double),
+        _ style: Style,
+        turned: Double = 0
     ) {
         let escaped = content.replacingOccurrences(of: "&", with: "&amp;")
             .replacingOccurrences(of: "<", with: "&lt;")
-        elements += "<text x=\"\(place(x))\" y=\"\(place(y))\" font-size=\"\(size)\" fill=\"\(color)\" "
-            + "text-anchor=\"\(anchor)\" \(more)>\(escaped)</text>\n"
+        let turn = turned == 0 ? "" : " rotate(\(turned))"
+        elements +=
+            "<text transform=\"translate(\(place(point.x)) \(place(point.y)))\(turn)\" "
+            + "\(style.attributes)>\(escaped)</text>\n"
     }
 
     mutating func line(_ points: [(x: Double, y: Double)], color: String, width: Double = 1) {
         let path = points.map { "\(place($0.x)),\(place($0.y))" }.joined(separator: " ")
-        elements += "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(color)\" "
+        elements +=
+            "<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(color)\" "
             + "stroke-width=\"\(width)\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n"
     }
 
     mutating func dot(_ x: Double, _ y: Double, color: String) {
-        elements += "<circle cx=\"\(place(x))\" cy=\"\(place(y))\" r=\"5\" fill=\"\(color)\" "
+        elements +=
+            "<circle cx=\"\(place(x))\" cy=\"\(place(y))\" r=\"5\" fill=\"\(color)\" "
             + "stroke=\"#ffffff\" stroke-width=\"1.2\"/>\n"
     }
 
     private func place(_ number: Double) -> String { String(format: "%.1f", number) }
-}
-
-extension String {
-    static let bold = "font-weight=\"600\""
-    static let mono = "font-family=\"ui-monospace, Menlo, DejaVu Sans Mono, monospace\""
 }
