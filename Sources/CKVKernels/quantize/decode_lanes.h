@@ -1,10 +1,7 @@
 // q8 or q4 tiles to rows over lanes: a tile's codes as bytes, then 16 elements of a row at a time.
 #pragma once
 #include "quantize/interleave.h"
-
-static inline f32x16 halves_up_to_16(const uint16_t *p, size_t n) {
-    return n >= 16 ? load_f16(p) : load_f16_first(p, n);
-}
+#include "quantize/tails.h"
 
 KV_INLINED void decode_row(const int bits, float *row, const uint8_t *codes, size_t t,
                            const uint8_t *tile_scales, const uint16_t *scales,
@@ -26,10 +23,7 @@ KV_INLINED void decode_row(const int bits, float *row, const uint8_t *codes, siz
         }
         const f32x16 code = to_floats(subtract(load_bytes(codes + e), offset));
         const f32x16 x = quantizer.asymmetric ? fused(code, scale, zero) : mul(code, scale);
-        if (n == 16)
-            store(row + e, x);
-        else
-            store_first(row + e, x, n);
+        store_up_to_16(row + e, x, n);
     }
 }
 

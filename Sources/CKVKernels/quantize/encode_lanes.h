@@ -3,6 +3,7 @@
 // channels.
 #pragma once
 #include "quantize/interleave.h"
+#include "quantize/tails.h"
 
 /// Smallest and largest values of 16 groups; symmetric: of magnitudes, and low is not used.
 typedef struct {
@@ -55,10 +56,6 @@ KV_INLINED void encode16(const int bits, uint8_t *codes, f32x16 x, coder coder,
         minimum(maximum(code, splat(quantizer.asymmetric ? 0 : -q)), splat(q));
     store_bytes(codes, add_integers(to_integers(clamped),
                                     splat_integer(kv_code_offset(quantizer, bits))));
-}
-
-static inline f32x16 load_up_to_16(const float *p, size_t n) {
-    return n >= 16 ? load(p) : load_first(p, n);
 }
 
 static inline extremes extremes_of_run(const float *x, size_t n, bool asymmetric) {
