@@ -144,11 +144,9 @@ KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulat
 /// The weights of a whole block: 0 beyond n and, with a list, for what it leaves out.
 static inline void spread_weights(float w[kv_block], const float *weights, size_t n,
                                   const uint32_t *indices, size_t index_count) {
-    memset(w, 0, kv_block * sizeof *w);
-    if (indices)
-        for (size_t i = 0; i < index_count; i++) w[indices[i]] = weights[indices[i]];
-    else
-        memcpy(w, weights, n * sizeof *w);
+    for (size_t t = 0; t < kv_block; t += 16)
+        store(w + t, indices || t >= n ? splat(0) : load_up_to_16(weights + t, n - t));
+    for (size_t i = 0; indices && i < index_count; i++) w[indices[i]] = weights[indices[i]];
 }
 
 static inline void rescale_row(float *accumulator, float factor, size_t dim) {

@@ -63,14 +63,18 @@ static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uin
 }
 /// Row r from 64 integers.
 static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
-    // Packing leaves dword 4 q + k for quad q of integers x[k].
+    // Words plus 128 have the high byte above; the low one below, but for its top bit. Bytes of a lane
+    // are parted, and what packing has left is dword 4 q + k for quad q of integers x[k].
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i half = _mm512_set1_epi16(128), byte = _mm512_set1_epi16(255);
-    const __m512i a = _mm512_packs_epi32(x[0], x[1]), b = _mm512_packs_epi32(x[2], x[3]);
-    const __m512i high = _mm512_packs_epi16(_mm512_srai_epi16(_mm512_add_epi16(a, half), 8),
-                                            _mm512_srai_epi16(_mm512_add_epi16(b, half), 8));
-    const __m512i low =
-        _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
+    const __m512i part = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+    const __m512i half = _mm512_set1_epi16(128);
+    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(x[0], x[1]), half);
+    const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(x[2], x[3]), half);
+    const __m512i parted_a = _mm512_shuffle_epi8(a, part), parted_b = _mm512_shuffle_epi8(b, part);
+    const __m512i high = _mm512_unpackhi_epi64(parted_a, parted_b);
+    const __m512i low = _mm512_xor_si512(_mm512_unpacklo_epi64(parted_a, parted_b),
+                                         _mm512_set1_epi8((char)128));
     _mm512_storeu_si512(fixed + r * stride, _mm512_permutexvar_epi32(order, high));
     _mm512_storeu_si512(fixed + (4 + r) * stride, _mm512_permutexvar_epi32(order, low));
 }
