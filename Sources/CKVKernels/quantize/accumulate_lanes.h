@@ -1,11 +1,12 @@
-// Weighted sums of quantized values over lanes: 16 elements at a time, the tiles of the block read once
-// for up to 4 rows, whose weights meet the codes in 16-bit fixed point.
+// Weighted sums of quantized values over lanes: 16 elements at a time, the tiles of the block read
+// once for up to 4 rows, whose weights meet the codes in 16-bit fixed point. Integer sums span at
+// most 64 entries: |sum| <= 64 * 32512 * 255 < 2^31, also on the way.
 #pragma once
 #include "quantize/coded_lanes.h"
 #include "quantize/tails.h"
 
-/// Up to 4 rows of weights in fixed point. A dot starts from -offset * sum. A row without weight has the
-/// step -0: fma(0, -0, a) is a for every a, also for -0.
+/// Up to 4 rows of weights in fixed point. A dot starts from -offset * sum. A row without weight
+/// has the step -0: fma(0, -0, a) is a for every a, also for -0.
 typedef struct {
     uint8_t fixed[8 * kv_block];
     int32_t start[4];
@@ -35,8 +36,8 @@ KV_INLINED void weigh(weight_rows *weights, const int rows, f32x16 u[4][4], int3
     for (int r = 0; r < rows; r++) weights->start[r] *= -offset;
 }
 
-/// Adds the block to the 16 elements from e on, `lanes` of them, or to 32 as two columns. Per channel,
-/// `scales` and `zeros` are those of element 0 and on.
+/// Adds the block to the 16 elements from e on, `lanes` of them, or to 32 as two columns. Per
+/// channel, `scales` and `zeros` are those of element 0 and on.
 KV_INLINED void add_columns(const int rows, const int columns, const int bits, float *accumulator,
                             const weight_rows *weights, const uint8_t *tiles, size_t n, size_t e,
                             size_t lanes, const uint16_t *scales, const uint16_t *zeros,
@@ -144,9 +145,15 @@ KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulat
 /// The weights of a whole block: 0 beyond n and, with a list, for what it leaves out.
 static inline void spread_weights(float w[kv_block], const float *weights, size_t n,
                                   const uint32_t *indices, size_t index_count) {
-    for (size_t t = 0; t < kv_block; t += 16)
-        store(w + t, indices || t >= n ? splat(0) : load_up_to_16(weights + t, n - t));
-    for (size_t i = 0; indices && i < index_count; i++) w[indices[i]] = weights[indices[i]];
+    if (n == kv_block && !indices) {
+        memcpy(w, weights, kv_block * sizeof *w);
+        return;
+    }
+    memset(w, 0, kv_block * sizeof *w);
+    for (size_t i = 0; i < (indices ? index_count : n); i++) {
+        const size_t t = indices ? indices[i] : i;
+        w[t] = weights[t];
+    }
 }
 
 static inline void rescale_row(float *accumulator, float factor, size_t dim) {
@@ -180,10 +187,10 @@ KV_INLINED void accumulate(const int bits, float *accumulator, const float *resc
     size_t r = 0;
     for (; r + 4 <= rows; r += 4)
         accumulate_rows(4, bits, accumulator + r * quantizer.dim, rescale + r,
-                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first, n,
-                        indices, index_count, quantizer);
+                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
+                        n, indices, index_count, quantizer);
     for (; r < rows; r++)
         accumulate_rows(1, bits, accumulator + r * quantizer.dim, rescale + r,
-                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first, n,
-                        indices, index_count, quantizer);
+                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
+                        n, indices, index_count, quantizer);
 }

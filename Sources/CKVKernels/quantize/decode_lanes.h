@@ -36,7 +36,8 @@ KV_INLINED void decode(const int bits, float *rows, const uint8_t *tiles, const 
         for (size_t t = 0; t < kv_least(kv_tile, n - start); t++) {
             const size_t at = (first + start + t) / quantizer.group * dim;
             decode_row(bits, rows + (start + t) * dim, codes[t], t,
-                       tiles + kv_code_bytes(quantizer, bits), quantizer.per_channel ? scales + at : 0,
+                       tiles + kv_code_bytes(quantizer, bits),
+                       quantizer.per_channel ? scales + at : 0,
                        quantizer.per_channel && quantizer.asymmetric ? zeros + at : 0, quantizer);
         }
     }

@@ -1,5 +1,5 @@
-// A row to 16-bit fixed point in the layout of a prepared query, over lanes. Queries, folded queries and
-// weights all become such rows.
+// A row to 16-bit fixed point in the layout of a prepared query, over lanes. Queries, folded
+// queries and weights all become such rows.
 #pragma once
 #include "quantize/tails.h"
 

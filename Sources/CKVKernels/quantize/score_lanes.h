@@ -1,4 +1,5 @@
-// Logits of quantized keys over lanes: 16 tokens at a time, each tile read once for up to 4 query rows.
+// Logits of quantized keys over lanes: 16 tokens at a time, each tile read once for up to 4 query
+// rows. Integer sums span at most 128 elements: |sum| <= 128 * 32512 * 255 < 2^31, also on the way.
 #pragma once
 #include "quantize/prepare_queries_lanes.h"
 
@@ -22,8 +23,8 @@ static inline void take_prepared(query_rows *queries, int r, const uint8_t *prep
     }
 }
 
-/// f[column * rows + r] = row r with the 16 tokens of a tile, before the row's step; two tiles if there
-/// are two columns.
+/// f[column * rows + r] = row r with the 16 tokens of a tile, before the row's step; two tiles if
+/// there are two columns.
 KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const int bits,
                             const query_rows *queries, const uint8_t *tile, size_t tile_bytes,
                             kv_quantizer quantizer) {
@@ -161,8 +162,8 @@ KV_INLINED void score_rows(const int rows, const int bits, float *logits, size_t
     logits += r * logits_stride;
     if (quantizer.per_channel)
         score_per_channel(rows, bits, logits, logits_stride,
-                          (const float *)queries + r * quantizer.dim, tiles, scales, zeros, first, n,
-                          quantizer);
+                          (const float *)queries + r * quantizer.dim, tiles, scales, zeros, first,
+                          n, quantizer);
     else
         score_per_token(rows, bits, logits, logits_stride,
                         (const uint8_t *)queries +
