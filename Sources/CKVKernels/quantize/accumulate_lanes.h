@@ -36,24 +36,26 @@ KV_INLINED void weigh(weight_rows *weights, const int rows, f32x16 u[4][4], int3
     for (int r = 0; r < rows; r++) weights->start[r] *= -offset;
 }
 
-/// Adds the block to the 16 elements from e on, `lanes` of them, or to 32 as two columns. Per
-/// channel, `scales` and `zeros` are those of element 0 and on.
+/// Adds entries start ..< end to the 16 elements from e on, `lanes` of them, or to 32 as two
+/// columns. Per channel, `scales` and `zeros` are those of element 0 and on. Whole tiles are read:
+/// weights outside the entries are 0.
 KV_INLINED void add_columns(const int rows, const int columns, const int bits, float *accumulator,
-                            const weight_rows *weights, const uint8_t *tiles, size_t n, size_t e,
-                            size_t lanes, const uint16_t *scales, const uint16_t *zeros,
-                            kv_quantizer quantizer) {
+                            const weight_rows *weights, const uint8_t *tiles, size_t start,
+                            size_t end, size_t e, size_t lanes, const uint16_t *scales,
+                            const uint16_t *zeros, kv_quantizer quantizer) {
     const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
-    const coded_lanes codes = {.first = tiles + 4 * e,
+    const size_t tile = start / kv_tile;
+    const coded_lanes codes = {.first = tiles + tile * tile_bytes + 4 * e,
                                .column_bytes = 4 * kv_tile,
                                .lanes = lanes,
-                               .tiles = kv_divided_up(n, kv_tile),
+                               .tiles = kv_divided_up(end, kv_tile) - tile,
                                .tile_bytes = tile_bytes,
                                .vectors = kv_tile / kv_vector_codes(bits),
                                .vector_bytes = 4 * quantizer.dim,
                                .ahead = kv_block / kv_tile * tile_bytes};
     i32x16 dot[8];
     for (int k = 0; k < columns * rows; k++) dot[k] = splat_integer(weights->start[k % rows]);
-    add_dots(dot, rows, columns, bits, weights->fixed, kv_block, 0, codes);
+    add_dots(dot, rows, columns, bits, weights->fixed, kv_block, tile * kv_tile, codes);
     for (int c = 0; c < columns; c++, e += 16) {
         // Per token there is nothing left to multiply with, and a product with 1 is exact.
         f32x16 scale = splat(1), zero = splat(1);
@@ -69,16 +71,18 @@ KV_INLINED void add_columns(const int rows, const int columns, const int bits, f
     }
 }
 
-/// Elements e ..< end, which share the weights.
+/// Adds entries start ..< end to elements from ..< to, which share the weights.
 KV_INLINED void add_run(const int rows, const int bits, float *accumulator,
-                        const weight_rows *weights, const uint8_t *tiles, size_t n, size_t e,
-                        size_t end, const uint16_t *scales, const uint16_t *zeros,
+                        const weight_rows *weights, const uint8_t *tiles, size_t start, size_t end,
+                        size_t from, size_t to, const uint16_t *scales, const uint16_t *zeros,
                         kv_quantizer quantizer) {
-    for (; e + 32 <= end; e += 32)
-        add_columns(rows, 2, bits, accumulator, weights, tiles, n, e, 16, scales, zeros, quantizer);
-    for (; e < end; e += 16)
-        add_columns(rows, 1, bits, accumulator, weights, tiles, n, e, kv_least(16, end - e), scales,
-                    zeros, quantizer);
+    size_t e = from;
+    for (; e + 32 <= to; e += 32)
+        add_columns(rows, 2, bits, accumulator, weights, tiles, start, end, e, 16, scales, zeros,
+                    quantizer);
+    for (; e < to; e += 16)
+        add_columns(rows, 1, bits, accumulator, weights, tiles, start, end, e, kv_least(16, to - e),
+                    scales, zeros, quantizer);
 }
 
 /// The weights of every group times its scales.
@@ -115,7 +119,7 @@ KV_INLINED void add_per_token(const int rows, const int bits, float *accumulator
     weight_rows weights[kv_largest_groups];
     weigh_groups(weights, rows, bits, w, tiles, n, quantizer);
     for (size_t g = 0, e = 0; e < dim; g++, e += quantizer.group)
-        add_run(rows, bits, accumulator, weights + g, tiles, n, e,
+        add_run(rows, bits, accumulator, weights + g, tiles, 0, n, e,
                 kv_least(dim, e + quantizer.group), 0, 0, quantizer);
 }
 
@@ -137,7 +141,7 @@ KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulat
             weights.constant[r] = tree_sum(sum);
         }
         weigh(&weights, rows, u, kv_code_offset(quantizer, bits));
-        add_run(rows, bits, accumulator, &weights, tiles, n, 0, dim, scales + run * dim,
+        add_run(rows, bits, accumulator, &weights, tiles, start, end, 0, dim, scales + run * dim,
                 quantizer.asymmetric ? zeros + run * dim : 0, quantizer);
     }
 }
