@@ -1,10 +1,12 @@
-// Weighted sums of quantized values over lanes: 16 elements at a time, the tiles of the block read once
-// for up to 4 rows, whose weights meet the codes in 16-bit fixed point.
+// Weighted sums of quantized values over lanes: 16 elements at a time, the tiles of the block read
+// once for up to 4 rows, whose weights meet the codes in 16-bit fixed point. Integer sums span at
+// most 64 entries: |sum| <= 64 * 32512 * 255 < 2^31, also on the way.
 #pragma once
 #include "quantize/coded_lanes.h"
+#include "quantize/tails.h"
 
-/// Up to 4 rows of weights in fixed point. A dot starts from -offset * sum. A row without weight has the
-/// step -0: fma(0, -0, a) is a for every a, also for -0.
+/// Up to 4 rows of weights in fixed point. A dot starts from -offset * sum. A row without weight
+/// has the step -0: fma(0, -0, a) is a for every a, also for -0.
 typedef struct {
     uint8_t fixed[8 * kv_block];
     int32_t start[4];
@@ -34,35 +36,53 @@ KV_INLINED void weigh(weight_rows *weights, const int rows, f32x16 u[4][4], int3
     for (int r = 0; r < rows; r++) weights->start[r] *= -offset;
 }
 
-/// sums[column * rows + r] = row r's weights with 16 elements from e on, before the row's step.
-KV_INLINED void sum_codes(f32x16 *sums, const int rows, const int columns, const int bits,
-                          const weight_rows *weights, const uint8_t *tiles, size_t tile_bytes,
-                          size_t n, size_t e, size_t lanes, kv_quantizer quantizer) {
-    const coded_lanes codes = {.first = tiles + 4 * e,
+/// Adds entries start ..< end to the 16 elements from e on, `lanes` of them, or to 32 as two
+/// columns. Per channel, `scales` and `zeros` are those of element 0 and on. Whole tiles are read:
+/// weights outside the entries are 0.
+KV_INLINED void add_columns(const int rows, const int columns, const int bits, float *accumulator,
+                            const weight_rows *weights, const uint8_t *tiles, size_t start,
+                            size_t end, size_t e, size_t lanes, const uint16_t *scales,
+                            const uint16_t *zeros, kv_quantizer quantizer) {
+    const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
+    const size_t tile = start / kv_tile;
+    const coded_lanes codes = {.first = tiles + tile * tile_bytes + 4 * e,
                                .column_bytes = 4 * kv_tile,
                                .lanes = lanes,
-                               .tiles = kv_divided_up(n, kv_tile),
+                               .tiles = kv_divided_up(end, kv_tile) - tile,
                                .tile_bytes = tile_bytes,
                                .vectors = kv_tile / kv_vector_codes(bits),
                                .vector_bytes = 4 * quantizer.dim,
                                .ahead = kv_block / kv_tile * tile_bytes};
     i32x16 dot[8];
     for (int k = 0; k < columns * rows; k++) dot[k] = splat_integer(weights->start[k % rows]);
-    add_dots(dot, rows, columns, bits, weights->fixed, kv_block, 0, codes);
-    for (int k = 0; k < columns * rows; k++) sums[k] = to_floats(dot[k]);
+    add_dots(dot, rows, columns, bits, weights->fixed, kv_block, tile * kv_tile, codes);
+    for (int c = 0; c < columns; c++, e += 16) {
+        // Per token there is nothing left to multiply with, and a product with 1 is exact.
+        f32x16 scale = splat(1), zero = splat(1);
+        if (quantizer.per_channel) scale = halves_up_to_16(scales + e, lanes);
+        if (quantizer.per_channel && quantizer.asymmetric) zero = halves_up_to_16(zeros + e, lanes);
+        for (int r = 0; r < rows; r++) {
+            float *a = accumulator + r * quantizer.dim + e;
+            f32x16 sum = fused(to_floats(dot[c * rows + r]), mul(splat(weights->step[r]), scale),
+                               load_up_to_16(a, lanes));
+            if (quantizer.asymmetric) sum = fused(splat(weights->constant[r]), zero, sum);
+            store_up_to_16(a, sum, lanes);
+        }
+    }
 }
 
-static inline f32x16 load_up_to_16(const float *p, size_t n) {
-    return n == 16 ? load(p) : load_first(p, n);
-}
-static inline void store_up_to_16(float *p, f32x16 x, size_t n) {
-    if (n == 16)
-        store(p, x);
-    else
-        store_first(p, x, n);
-}
-static inline f32x16 load_f16_up_to_16(const uint16_t *p, size_t n) {
-    return n == 16 ? load_f16(p) : load_f16_first(p, n);
+/// Adds entries start ..< end to elements from ..< to, which share the weights.
+KV_INLINED void add_run(const int rows, const int bits, float *accumulator,
+                        const weight_rows *weights, const uint8_t *tiles, size_t start, size_t end,
+                        size_t from, size_t to, const uint16_t *scales, const uint16_t *zeros,
+                        kv_quantizer quantizer) {
+    size_t e = from;
+    for (; e + 32 <= to; e += 32)
+        add_columns(rows, 2, bits, accumulator, weights, tiles, start, end, e, 16, scales, zeros,
+                    quantizer);
+    for (; e < to; e += 16)
+        add_columns(rows, 1, bits, accumulator, weights, tiles, start, end, e, kv_least(16, to - e),
+                    scales, zeros, quantizer);
 }
 
 /// The weights of every group times its scales.
@@ -95,90 +115,57 @@ KV_INLINED void weigh_groups(weight_rows *weights, const int rows, const int bit
 KV_INLINED void add_per_token(const int rows, const int bits, float *accumulator,
                               float w[4][kv_block], const uint8_t *tiles, size_t n,
                               kv_quantizer quantizer) {
-    const size_t dim = quantizer.dim, tile_bytes = kv_tile_bytes(quantizer, bits);
+    const size_t dim = quantizer.dim;
     weight_rows weights[kv_largest_groups];
     weigh_groups(weights, rows, bits, w, tiles, n, quantizer);
-    for (size_t g = 0, e = 0; e < dim; g++) {
-        const size_t end = kv_least(dim, e + quantizer.group);
-        const weight_rows *own = weights + g;
-        f32x16 sums[8];
-        for (; e + 32 <= end; e += 32) {
-            sum_codes(sums, rows, 2, bits, own, tiles, tile_bytes, n, e, 16, quantizer);
-            for (int k = 0; k < 2 * rows; k++) {
-                const int r = k % rows;
-                float *a = accumulator + r * dim + e + k / rows * 16;
-                f32x16 sum = fused(sums[k], splat(own->step[r]), load(a));
-                if (quantizer.asymmetric) sum = add(sum, splat(own->constant[r]));
-                store(a, sum);
-            }
-        }
-        for (; e < end; e += 16) {
-            const size_t lanes = kv_least(16, end - e);
-            sum_codes(sums, rows, 1, bits, own, tiles, tile_bytes, n, e, lanes, quantizer);
-            for (int r = 0; r < rows; r++) {
-                float *a = accumulator + r * dim + e;
-                f32x16 sum = fused(sums[r], splat(own->step[r]), load_up_to_16(a, lanes));
-                if (quantizer.asymmetric) sum = add(sum, splat(own->constant[r]));
-                store_up_to_16(a, sum, lanes);
-            }
-        }
-    }
+    for (size_t g = 0, e = 0; e < dim; g++, e += quantizer.group)
+        add_run(rows, bits, accumulator, weights + g, tiles, 0, n, e,
+                kv_least(dim, e + quantizer.group), 0, 0, quantizer);
 }
 
 KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulator,
                                 float w[4][kv_block], const uint8_t *tiles, const uint16_t *scales,
                                 const uint16_t *zeros, size_t first, size_t n,
                                 kv_quantizer quantizer) {
-    const size_t dim = quantizer.dim, tile_bytes = kv_tile_bytes(quantizer, bits);
+    const size_t dim = quantizer.dim;
     for (size_t start = 0, end; start < n; start = end) {
-        const size_t channels = (first + start) / quantizer.group * dim;
-        end = kv_least(n, (first + start) / quantizer.group * quantizer.group + quantizer.group -
-                              first);
+        const size_t run = (first + start) / quantizer.group;
+        end = kv_least(n, (run + 1) * quantizer.group - first);
         weight_rows weights;
         f32x16 u[4][4];
         for (int r = 0; r < rows; r++) {
-            float run[kv_block] = {0};
-            memcpy(run + start, w[r] + start, (end - start) * sizeof *run);
+            float own[kv_block] = {0};
+            memcpy(own + start, w[r] + start, (end - start) * sizeof *own);
             f32x16 sum = splat(0);
-            for (int i = 0; i < 4; i++) sum = add(sum, u[r][i] = load(run + 16 * i));
+            for (int i = 0; i < 4; i++) sum = add(sum, u[r][i] = load(own + 16 * i));
             weights.constant[r] = tree_sum(sum);
         }
         weigh(&weights, rows, u, kv_code_offset(quantizer, bits));
-        for (size_t e = 0; e < dim; e += 16) {
-            const size_t lanes = kv_least(16, dim - e);
-            const f32x16 scale = load_f16_up_to_16(scales + channels + e, lanes);
-            const f32x16 zero = quantizer.asymmetric
-                                    ? load_f16_up_to_16(zeros + channels + e, lanes)
-                                    : splat(0);
-            f32x16 sums[4];
-            sum_codes(sums, rows, 1, bits, &weights, tiles, tile_bytes, n, e, lanes, quantizer);
-            for (int r = 0; r < rows; r++) {
-                float *row = accumulator + r * dim + e;
-                const f32x16 step = mul(splat(weights.step[r]), scale);
-                f32x16 a = fused(sums[r], step, load_up_to_16(row, lanes));
-                if (quantizer.asymmetric) a = fused(splat(weights.constant[r]), zero, a);
-                store_up_to_16(row, a, lanes);
-            }
-        }
+        add_run(rows, bits, accumulator, &weights, tiles, start, end, 0, dim, scales + run * dim,
+                quantizer.asymmetric ? zeros + run * dim : 0, quantizer);
     }
 }
 
 /// The weights of a whole block: 0 beyond n and, with a list, for what it leaves out.
 static inline void spread_weights(float w[kv_block], const float *weights, size_t n,
                                   const uint32_t *indices, size_t index_count) {
+    if (n == kv_block && !indices) {
+        memcpy(w, weights, kv_block * sizeof *w);
+        return;
+    }
     memset(w, 0, kv_block * sizeof *w);
-    if (indices)
-        for (size_t i = 0; i < index_count; i++) w[indices[i]] = weights[indices[i]];
-    else
-        memcpy(w, weights, n * sizeof *w);
+    for (size_t i = 0; i < (indices ? index_count : n); i++) {
+        const size_t t = indices ? indices[i] : i;
+        w[t] = weights[t];
+    }
 }
 
 static inline void rescale_row(float *accumulator, float factor, size_t dim) {
-    size_t c = 0;
-    for (; c + 16 <= dim; c += 16) store(accumulator + c, mul(load(accumulator + c), splat(factor)));
-    if (c < dim)
-        store_first(accumulator + c, mul(load_first(accumulator + c, dim - c), splat(factor)),
-                    dim - c);
+    if (factor == 1) return; // the usual case: a block seldom raises the maximum
+    for (size_t c = 0; c < dim; c += 16) {
+        const size_t n = kv_least(16, dim - c);
+        store_up_to_16(accumulator + c, mul(load_up_to_16(accumulator + c, n), splat(factor)), n);
+    }
 }
 
 KV_INLINED void accumulate_rows(const int rows, const int bits, float *accumulator,
@@ -204,10 +191,10 @@ KV_INLINED void accumulate(const int bits, float *accumulator, const float *resc
     size_t r = 0;
     for (; r + 4 <= rows; r += 4)
         accumulate_rows(4, bits, accumulator + r * quantizer.dim, rescale + r,
-                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first, n,
-                        indices, index_count, quantizer);
+                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
+                        n, indices, index_count, quantizer);
     for (; r < rows; r++)
         accumulate_rows(1, bits, accumulator + r * quantizer.dim, rescale + r,
-                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first, n,
-                        indices, index_count, quantizer);
+                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
+                        n, indices, index_count, quantizer);
 }

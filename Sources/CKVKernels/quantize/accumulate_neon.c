@@ -9,12 +9,20 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/accumulate_lanes.h"
 
-void kv_accumulate_q8_neon(float *accumulator, const float *rescale, size_t rows, const float *weights, size_t weights_stride, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(8, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first, n, indices, index_count, quantizer);
+void kv_accumulate_q8_neon(float *accumulator, const float *rescale, size_t rows,
+                           const float *weights, size_t weights_stride, const uint8_t *tiles,
+                           const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                           const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
+    accumulate(8, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first,
+               n, indices, index_count, quantizer);
 }
 
-void kv_accumulate_q4_neon(float *accumulator, const float *rescale, size_t rows, const float *weights, size_t weights_stride, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(4, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first, n, indices, index_count, quantizer);
+void kv_accumulate_q4_neon(float *accumulator, const float *rescale, size_t rows,
+                           const float *weights, size_t weights_stride, const uint8_t *tiles,
+                           const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                           const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
+    accumulate(4, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first,
+               n, indices, index_count, quantizer);
 }
 
 KV_TARGET_END

@@ -1,7 +1,8 @@
-// Adds up to 64 weighted quantized values to the accumulator. The weights take the scale of each entry
-// (per token) or none (per channel) and become 16-bit fixed point, so that they meet the codes in exact
-// integers: |sum| <= 64 * 127 * 256 * 255 < 2^31. What the weights lose is 2^-16 of the block's largest.
-// Entries that the index list leaves out, and those between n and the tile's end, have weight 0.
+// Adds up to 64 weighted quantized values to the accumulator. The weights take the scale of each
+// entry (per token) or none (per channel) and become 16-bit fixed point, so that they meet the
+// codes in exact integers: |sum| <= 64 * 127 * 256 * 255 < 2^31. What the weights lose is 2^-16 of
+// the block's largest. Entries that the index list leaves out, and those between n and the tile's
+// end, have weight 0.
 #include "dispatch/variants.h"
 #include "quantize/codes.h"
 #include "quantize/fixed_point.h"

@@ -1,10 +1,10 @@
-// What integer dots take besides fixed-point rows: codes in lanes. Keys have tokens as lanes and elements
-// along a row; values have elements as lanes and tokens along a row. The rest is the same.
+// What integer dots take besides fixed-point rows: codes in lanes. Keys have tokens as lanes and
+// elements along a row; values have elements as lanes and tokens along a row. The rest is the same.
 #pragma once
 #include "quantize/layout.h"
 
-/// Columns of up to 16 lanes of codes, `column_bytes` apart (lanes < 16 only in a single one). A column has
-/// `vectors`, `vector_bytes` apart, and as many again in each further tile.
+/// Columns of up to 16 lanes of codes, `column_bytes` apart (lanes < 16 only in a single one). A
+/// column has `vectors`, `vector_bytes` apart, and as many again in each further tile.
 typedef struct {
     const uint8_t *first;
     size_t column_bytes, lanes, tiles, tile_bytes, vectors, vector_bytes;

@@ -2,7 +2,8 @@
 #pragma once
 #include "quantize/layout.h"
 
-/// The stored rows of one call: tiles from entry 0 on, and the scale planes of the per-channel form.
+/// The stored rows of one call: tiles from entry 0 on, and the scale planes of the per-channel
+/// form.
 typedef struct kv_stored {
     kv_quantizer quantizer;
     int bits;
@@ -23,13 +24,11 @@ static inline int kv_code_at(const kv_stored *stored, size_t t, size_t e) {
 
 /// Per token: the scale and the zero of entry t in group g.
 static inline float kv_token_scale(const kv_stored *stored, size_t t, size_t g) {
-    const uint8_t *scales =
-        kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits);
+    const uint8_t *scales = kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits);
     return kv_from_f16(kv_load_u16(scales + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
 }
 static inline float kv_token_zero(const kv_stored *stored, size_t t, size_t g) {
-    const uint8_t *zeros = kv_tile_of(stored, t) +
-                           kv_code_bytes(stored->quantizer, stored->bits) +
+    const uint8_t *zeros = kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits) +
                            kv_scale_bytes(stored->quantizer);
     return kv_from_f16(kv_load_u16(zeros + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
 }

@@ -1,10 +1,7 @@
 // q8 or q4 tiles to rows over lanes: a tile's codes as bytes, then 16 elements of a row at a time.
 #pragma once
 #include "quantize/interleave.h"
-
-static inline f32x16 halves_up_to_16(const uint16_t *p, size_t n) {
-    return n >= 16 ? load_f16(p) : load_f16_first(p, n);
-}
+#include "quantize/tails.h"
 
 KV_INLINED void decode_row(const int bits, float *row, const uint8_t *codes, size_t t,
                            const uint8_t *tile_scales, const uint16_t *scales,
@@ -26,10 +23,7 @@ KV_INLINED void decode_row(const int bits, float *row, const uint8_t *codes, siz
         }
         const f32x16 code = to_floats(subtract(load_bytes(codes + e), offset));
         const f32x16 x = quantizer.asymmetric ? fused(code, scale, zero) : mul(code, scale);
-        if (n == 16)
-            store(row + e, x);
-        else
-            store_first(row + e, x, n);
+        store_up_to_16(row + e, x, n);
     }
 }
 
@@ -42,7 +36,8 @@ KV_INLINED void decode(const int bits, float *rows, const uint8_t *tiles, const 
         for (size_t t = 0; t < kv_least(kv_tile, n - start); t++) {
             const size_t at = (first + start + t) / quantizer.group * dim;
             decode_row(bits, rows + (start + t) * dim, codes[t], t,
-                       tiles + kv_code_bytes(quantizer, bits), quantizer.per_channel ? scales + at : 0,
+                       tiles + kv_code_bytes(quantizer, bits),
+                       quantizer.per_channel ? scales + at : 0,
                        quantizer.per_channel && quantizer.asymmetric ? zeros + at : 0, quantizer);
         }
     }

@@ -9,11 +9,13 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/decode_lanes.h"
 
-void kv_decode_q8_neon(float *rows, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
+void kv_decode_q8_neon(float *rows, const uint8_t *tiles, const uint16_t *scales,
+                       const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
     decode(8, rows, tiles, scales, zeros, first, n, quantizer);
 }
 
-void kv_decode_q4_neon(float *rows, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
+void kv_decode_q4_neon(float *rows, const uint8_t *tiles, const uint16_t *scales,
+                       const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
     decode(4, rows, tiles, scales, zeros, first, n, quantizer);
 }
 

@@ -9,11 +9,13 @@ KV_TARGET_BEGIN(KV_AVX512)
 #include "quantize/integers_avx512.h"
 #include "quantize/encode_lanes.h"
 
-void kv_encode_q8_avx512(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows, size_t stride, size_t n, kv_quantizer quantizer) {
+void kv_encode_q8_avx512(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                         size_t stride, size_t n, kv_quantizer quantizer) {
     encode(8, tiles, scales, zeros, rows, stride, n, quantizer);
 }
 
-void kv_encode_q4_avx512(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows, size_t stride, size_t n, kv_quantizer quantizer) {
+void kv_encode_q4_avx512(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                         size_t stride, size_t n, kv_quantizer quantizer) {
     encode(4, tiles, scales, zeros, rows, stride, n, quantizer);
 }
 

@@ -1,8 +1,9 @@
-// Rows to q8 or q4 tiles over lanes: extremes of the groups, then their steps 16 at a time, then codes as
-// bytes of a tile, then the interleave. Per token, 16 steps belong to the 16 tokens; per channel, to 16
-// channels.
+// Rows to q8 or q4 tiles over lanes: extremes of the groups, then their steps 16 at a time, then
+// codes as bytes of a tile, then the interleave. Per token, 16 steps belong to the 16 tokens; per
+// channel, to 16 channels.
 #pragma once
 #include "quantize/interleave.h"
+#include "quantize/tails.h"
 
 /// Smallest and largest values of 16 groups; symmetric: of magnitudes, and low is not used.
 typedef struct {
@@ -19,7 +20,8 @@ typedef struct {
     f32x16 zero, inverse;
 } coder;
 
-/// Rounds the steps of 16 groups outwards to f16, stores the first n of each, and returns their coder.
+/// Rounds the steps of 16 groups outwards to f16, stores the first n of each, and returns their
+/// coder.
 KV_INLINED coder step_coder(const int bits, uint8_t *scales, uint8_t *zeros, size_t n,
                             extremes groups, kv_quantizer quantizer) {
     uint16_t half[16];
@@ -51,14 +53,9 @@ KV_INLINED void encode16(const int bits, uint8_t *codes, f32x16 x, coder coder,
                          kv_quantizer quantizer) {
     const float q = (float)kv_code_peak(quantizer, bits);
     const f32x16 code = nearest(mul(sub(x, coder.zero), coder.inverse));
-    const f32x16 clamped =
-        minimum(maximum(code, splat(quantizer.asymmetric ? 0 : -q)), splat(q));
-    store_bytes(codes, add_integers(to_integers(clamped),
-                                    splat_integer(kv_code_offset(quantizer, bits))));
-}
-
-static inline f32x16 load_up_to_16(const float *p, size_t n) {
-    return n >= 16 ? load(p) : load_first(p, n);
+    const f32x16 clamped = minimum(maximum(code, splat(quantizer.asymmetric ? 0 : -q)), splat(q));
+    store_bytes(codes,
+                add_integers(to_integers(clamped), splat_integer(kv_code_offset(quantizer, bits))));
 }
 
 static inline extremes extremes_of_run(const float *x, size_t n, bool asymmetric) {
@@ -119,9 +116,9 @@ KV_INLINED void encode_run_per_channel(const int bits, uint8_t *tiles, uint16_t 
         for (size_t t = 0; t < quantizer.group; t++)
             channels = extend(channels, load_up_to_16(rows + t * stride + c, dim - c),
                               quantizer.asymmetric);
-        const coder steps =
-            step_coder(bits, (uint8_t *)(scales + c), (uint8_t *)(quantizer.asymmetric ? zeros + c : 0),
-                       kv_least(16, dim - c), channels, quantizer);
+        const coder steps = step_coder(bits, (uint8_t *)(scales + c),
+                                       (uint8_t *)(quantizer.asymmetric ? zeros + c : 0),
+                                       kv_least(16, dim - c), channels, quantizer);
         store(zero + c, steps.zero);
         store(inverse + c, steps.inverse);
     }
@@ -143,12 +140,11 @@ KV_INLINED void encode(const int bits, uint8_t *tiles, uint16_t *scales, uint16_
     const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
     if (quantizer.per_channel)
         for (size_t t = 0; t < n; t += quantizer.group)
-            encode_run_per_channel(bits, tiles + t / kv_tile * tile_bytes,
-                                   scales + t / quantizer.group * quantizer.dim,
-                                   quantizer.asymmetric
-                                       ? zeros + t / quantizer.group * quantizer.dim
-                                       : 0,
-                                   rows + t * stride, stride, quantizer);
+            encode_run_per_channel(
+                bits, tiles + t / kv_tile * tile_bytes,
+                scales + t / quantizer.group * quantizer.dim,
+                quantizer.asymmetric ? zeros + t / quantizer.group * quantizer.dim : 0,
+                rows + t * stride, stride, quantizer);
     else
         for (size_t t = 0; t < n; t += kv_tile)
             encode_tile_per_token(bits, tiles + t / kv_tile * tile_bytes, rows + t * stride, stride,

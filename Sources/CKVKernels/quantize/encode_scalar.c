@@ -1,7 +1,8 @@
-// Rows to q8 or q4 tiles. Every group of elements (per token: along a row; per channel: along the tokens)
-// gets an f16 scale, rounded up, and when asymmetric an f16 zero, rounded down, so that no code needs to
-// leave its range by more than rounding; the error is at most half a stored step.
-// Extremes take + 0 before they are rounded: the sign of a zero must not depend on the order of a maximum.
+// Rows to q8 or q4 tiles. Every group of elements (per token: along a row; per channel: along the
+// tokens) gets an f16 scale, rounded up, and when asymmetric an f16 zero, rounded down, so that no
+// code needs to leave its range by more than rounding; the error is at most half a stored step.
+// Extremes take + 0 before they are rounded: the sign of a zero must not depend on the order of a
+// maximum.
 #include "dispatch/variants.h"
 #include "quantize/layout.h"
 

@@ -2,13 +2,13 @@
 #pragma once
 #include "quantize/layout.h"
 
-/// q[i] = rint(x[i] * (32512 / top)), top = max|x|; returns top, or 0 with zeros when it is below 1e-30.
+/// q[i] = rint(x[i] * (32512 / top)), top = max|x|; returns top, or 0 with zeros when it is below
+/// 1e-30.
 static inline float kv_fixed_point(int16_t *q, const float *x, size_t n) {
     float top = 0;
     for (size_t i = 0; i < n; i++) top = kv_max(fabsf(x[i]), top);
     const bool empty = !(top >= KV_FIXED_LEAST);
-    for (size_t i = 0; i < n; i++)
-        q[i] = empty ? 0 : (int16_t)rintf(x[i] * (KV_FIXED_PEAK / top));
+    for (size_t i = 0; i < n; i++) q[i] = empty ? 0 : (int16_t)rintf(x[i] * (KV_FIXED_PEAK / top));
     return empty ? 0 : top;
 }
 

@@ -1,6 +1,6 @@
-// i32x16 on AVX2, and the integer dots of fixed-point rows with codes. The same names as in the other
-// integers_*.h; include after lanes_avx2.h in a target region.
-// Codes widen to 16 bits for VPMADDWD: bytes times signed bytes would saturate for q8.
+// i32x16 on AVX2, and the integer dots of fixed-point rows with codes. The same names as in the
+// other integers_*.h; include after lanes_avx2.h in a target region. Codes widen to 16 bits for
+// VPMADDWD: bytes times signed bytes would saturate for q8.
 #pragma once
 #include "quantize/coded_lanes.h"
 
@@ -50,8 +50,7 @@ static inline void store_bytes(uint8_t *p, i32x16 x) { store_low_bytes(p, narrow
 static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x16 x) {
     const __m256i word = narrowed(x);
     _mm256_storeu_si256((__m256i *)words, word);
-    store_low_bytes(high,
-                    _mm256_srai_epi16(_mm256_add_epi16(word, _mm256_set1_epi16(128)), 8));
+    store_low_bytes(high, _mm256_srai_epi16(_mm256_add_epi16(word, _mm256_set1_epi16(128)), 8));
     store_low_bytes(low, word);
 }
 
@@ -91,8 +90,8 @@ KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const uint8_t *fixed
     }
 }
 
-/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l. One
-/// pass for every 8 lanes: the sums of 4 rows then fit the registers.
+/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
+/// One pass for every 8 lanes: the sums of 4 rows then fit the registers.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
                          const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
     const __m256i nibble = _mm256_set1_epi16(15);
@@ -121,8 +120,8 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
             }
         }
         for (int r = 0; r < rows; r++) {
-            const __m256i joined = _mm256_permute4x64_epi64(
-                _mm256_hadd_epi32(sum[r][0], sum[r][1]), _MM_SHUFFLE(3, 1, 2, 0));
+            const __m256i joined = _mm256_permute4x64_epi64(_mm256_hadd_epi32(sum[r][0], sum[r][1]),
+                                                            _MM_SHUFFLE(3, 1, 2, 0));
             i32x16 *own = sums + column * rows + r;
             if (half == 0)
                 own->a = _mm256_add_epi32(own->a, joined);

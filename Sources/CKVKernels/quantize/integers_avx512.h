@@ -1,7 +1,7 @@
-// i32x16 on AVX-512, and the integer dots of fixed-point rows with codes. The same names as in the other
-// integers_*.h; include after lanes_avx512.h in a target region.
-// VPDPBUSD multiplies 64 unsigned codes with signed bytes: one pass with the high bytes of the rows, one
-// with the low ones, each below 2^22 in magnitude, joined as 256 * high + low.
+// i32x16 on AVX-512, and the integer dots of fixed-point rows with codes. The same names as in the
+// other integers_*.h; include after lanes_avx512.h in a target region. VPDPBUSD multiplies 64
+// unsigned codes with signed bytes: one pass with the high bytes of the rows, one with the low
+// ones, each below 2^22 in magnitude, joined as 256 * high + low.
 #pragma once
 #include "quantize/coded_lanes.h"
 
@@ -51,11 +51,12 @@ KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
         _mm512_add_epi32(_mm512_unpacklo_epi32(x[2], x[3]), _mm512_unpackhi_epi32(x[2], x[3]));
     const __m512i c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
     const __m256i d = _mm256_add_epi32(_mm512_castsi512_si256(c), _mm512_extracti64x4_epi64(c, 1));
-    _mm_storeu_si128((__m128i *)totals, _mm_add_epi32(_mm256_castsi256_si128(d),
-                                                      _mm256_extracti128_si256(d, 1)));
+    _mm_storeu_si128((__m128i *)totals,
+                     _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1)));
 }
 
-/// Four fixed-point rows for dots, 8 * stride bytes: four planes of high bytes, then four of low bytes.
+/// Four fixed-point rows for dots, 8 * stride bytes: four planes of high bytes, then four of low
+/// bytes.
 static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
                                  kv_prepared_layout layout) {
     memcpy(fixed + r * stride, prepared + layout.high, layout.low - layout.high);
@@ -63,14 +64,18 @@ static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uin
 }
 /// Row r from 64 integers.
 static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
-    // Packing leaves dword 4 q + k for quad q of integers x[k].
+    // Words plus 128 have the high byte above; the low one below, but for its top bit. Bytes of a
+    // lane are parted, and what packing has left is dword 4 q + k for quad q of integers x[k].
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i half = _mm512_set1_epi16(128), byte = _mm512_set1_epi16(255);
-    const __m512i a = _mm512_packs_epi32(x[0], x[1]), b = _mm512_packs_epi32(x[2], x[3]);
-    const __m512i high = _mm512_packs_epi16(_mm512_srai_epi16(_mm512_add_epi16(a, half), 8),
-                                            _mm512_srai_epi16(_mm512_add_epi16(b, half), 8));
+    const __m512i part =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+    const __m512i half = _mm512_set1_epi16(128);
+    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(x[0], x[1]), half);
+    const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(x[2], x[3]), half);
+    const __m512i parted_a = _mm512_shuffle_epi8(a, part), parted_b = _mm512_shuffle_epi8(b, part);
+    const __m512i high = _mm512_unpackhi_epi64(parted_a, parted_b);
     const __m512i low =
-        _mm512_packus_epi16(_mm512_and_si512(a, byte), _mm512_and_si512(b, byte));
+        _mm512_xor_si512(_mm512_unpacklo_epi64(parted_a, parted_b), _mm512_set1_epi8((char)128));
     _mm512_storeu_si512(fixed + r * stride, _mm512_permutexvar_epi32(order, high));
     _mm512_storeu_si512(fixed + (4 + r) * stride, _mm512_permutexvar_epi32(order, low));
 }
@@ -88,8 +93,8 @@ KV_INLINED void add_quad(__m512i *high, __m512i *low, const int rows, const int 
     }
 }
 
-/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l. Two
-/// columns of 4 rows are 16 independent sums: what hides the latency.
+/// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
+/// Two columns of 4 rows are 16 independent sums: what hides the latency.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
                          const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
     const __mmask16 lanes = columns > 1 ? 0xffff : lane_mask(codes.lanes);

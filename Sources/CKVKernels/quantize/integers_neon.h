@@ -1,6 +1,6 @@
-// i32x16 on NEON, and the integer dots of fixed-point rows with codes. The same names as in the other
-// integers_*.h; include after lanes_neon.h.
-// LD4 takes the quads of 16 lanes apart, so that a widening multiply by one word of the row adds to lanes.
+// i32x16 on NEON, and the integer dots of fixed-point rows with codes. The same names as in the
+// other integers_*.h; include after lanes_neon.h. LD4 takes the quads of 16 lanes apart, so that a
+// widening multiply by one word of the row adds to lanes.
 #pragma once
 #include "quantize/coded_lanes.h"
 
@@ -49,7 +49,8 @@ static inline int16x8_t narrowed(i32x16 x, int i) {
     return vcombine_s16(vmovn_s32(x.v[2 * i]), vmovn_s32(x.v[2 * i + 1]));
 }
 static inline void store_bytes(uint8_t *p, i32x16 x) {
-    for (int i = 0; i < 2; i++) vst1_u8(p + 8 * i, vmovn_u16(vreinterpretq_u16_s16(narrowed(x, i))));
+    for (int i = 0; i < 2; i++)
+        vst1_u8(p + 8 * i, vmovn_u16(vreinterpretq_u16_s16(narrowed(x, i))));
 }
 /// 16 integers as words, and as x = 256 * high + low.
 static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x16 x) {

@@ -1,13 +1,14 @@
-// Codes of one tile between rows of bytes and the interleaved form. Plain loops that compilers vectorise;
-// four nibble codes travel as one 32-bit word, whose shift by 4 cannot carry from one byte to the next.
+// Codes of one tile between rows of bytes and the interleaved form. Plain loops that compilers
+// vectorise; four nibble codes travel as one 32-bit word, whose shift by 4 cannot carry from one
+// byte to the next.
 #pragma once
 #include "quantize/layout.h"
 
 /// The codes of a tile as bytes, zeros where no element or token is.
 typedef uint8_t kv_code_rows[kv_tile][kv_largest_dim];
 
-KV_INLINED void kv_interleave(const int bits, uint8_t *restrict tile,
-                              kv_code_rows codes, kv_quantizer quantizer) {
+KV_INLINED void kv_interleave(const int bits, uint8_t *restrict tile, kv_code_rows codes,
+                              kv_quantizer quantizer) {
     const size_t lanes = kv_lanes(quantizer), width = kv_vector_codes(bits);
     for (size_t v = 0; v < kv_vectors(quantizer, bits); v++) {
         uint8_t *out = tile + 4 * v * lanes;
@@ -20,9 +21,10 @@ KV_INLINED void kv_interleave(const int bits, uint8_t *restrict tile,
         } else {
             for (size_t e = 0; e < lanes; e++)
                 for (size_t c = 0; c < 4; c++)
-                    out[4 * e + c] = bits == 8 ? codes[width * v + c][e]
-                                               : (uint8_t)(codes[width * v + c][e] |
-                                                           codes[width * v + 4 + c][e] << 4);
+                    out[4 * e + c] =
+                        bits == 8
+                            ? codes[width * v + c][e]
+                            : (uint8_t)(codes[width * v + c][e] | codes[width * v + 4 + c][e] << 4);
         }
     }
 }

@@ -15,7 +15,7 @@ enum {
 };
 
 /// The largest fixed-point magnitude, 127 * 256, and the peak below which a row counts as zero.
-#define KV_FIXED_PEAK 32512.0f
+#define KV_FIXED_PEAK  32512.0f
 #define KV_FIXED_LEAST 1e-30f
 
 static inline size_t kv_least(size_t a, size_t b) { return a < b ? a : b; }
@@ -63,7 +63,7 @@ static inline kv_code_place kv_place(kv_quantizer quantizer, int bits, size_t t,
                            within < 4 ? 0 : 4};
 }
 
-/// Stored codes are q higher than symmetric ones; the codes' range, q = 2^(b-1) - 1 or 2^b - 1.
+/// What a stored code is above the code it stands for, and the largest code.
 static inline int kv_code_offset(kv_quantizer quantizer, int bits) {
     return quantizer.asymmetric ? 0 : 1 << (bits - 1);
 }
@@ -85,12 +85,12 @@ static inline kv_prepared_layout kv_prepared(size_t dim, size_t group) {
 
 // ---- Loads and stores at any alignment
 
-#define KV_UNALIGNED(type, suffix)                                             \
-    static inline type kv_load_##suffix(const void *p) {                       \
-        type x;                                                                \
-        memcpy(&x, p, sizeof x);                                               \
-        return x;                                                              \
-    }                                                                          \
+#define KV_UNALIGNED(type, suffix)                                                                 \
+    static inline type kv_load_##suffix(const void *p) {                                           \
+        type x;                                                                                    \
+        memcpy(&x, p, sizeof x);                                                                   \
+        return x;                                                                                  \
+    }                                                                                              \
     static inline void kv_store_##suffix(void *p, type x) { memcpy(p, &x, sizeof x); }
 KV_UNALIGNED(float, f32)
 KV_UNALIGNED(uint16_t, u16)

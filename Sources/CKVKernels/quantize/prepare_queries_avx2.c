@@ -9,7 +9,8 @@ KV_TARGET_BEGIN(KV_AVX2)
 #include "quantize/integers_avx2.h"
 #include "quantize/prepare_queries_lanes.h"
 
-void kv_prepare_queries_avx2(void *prepared, const float *queries, size_t rows, size_t dim, size_t group) {
+void kv_prepare_queries_avx2(void *prepared, const float *queries, size_t rows, size_t dim,
+                             size_t group) {
     prepare_queries(prepared, queries, rows, dim, group);
 }
 

@@ -1,13 +1,13 @@
-// A row to 16-bit fixed point in the layout of a prepared query, over lanes. Queries, folded queries and
-// weights all become such rows.
+// A row to 16-bit fixed point in the layout of a prepared query, over lanes. Queries, folded
+// queries and weights all become such rows.
 #pragma once
+#include "quantize/tails.h"
 
 static inline void prepare_row(uint8_t *prepared, const float *x, size_t dim, size_t group) {
     const kv_prepared_layout layout = kv_prepared(dim, group);
     f32x16 peak = splat(0);
-    size_t e = 0;
-    for (; e + 16 <= dim; e += 16) peak = maximum(magnitude(load(x + e)), peak);
-    if (e < dim) peak = maximum(magnitude(load_first(x + e, dim - e)), peak);
+    for (size_t e = 0; e < dim; e += 16)
+        peak = maximum(magnitude(load_up_to_16(x + e, dim - e)), peak);
     const float top = largest(peak);
     if (!(top >= KV_FIXED_LEAST)) {
         memset(prepared, 0, layout.bytes);
@@ -18,7 +18,8 @@ static inline void prepare_row(uint8_t *prepared, const float *x, size_t dim, si
     for (size_t g = 0; g < kv_groups(dim, group); g++) {
         const size_t end = g * group + kv_group_width(dim, group, g);
         i32x16 sum = splat_integer(0);
-        for (e = g * group; e + 16 <= end; e += 16) {
+        size_t e = g * group;
+        for (; e + 16 <= end; e += 16) {
             const i32x16 q = to_integers(mul(load(x + e), factor));
             sum = add_integers(sum, q);
             store_fixed(prepared + layout.words + 2 * e, prepared + layout.high + e,

@@ -9,7 +9,8 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/prepare_queries_lanes.h"
 
-void kv_prepare_queries_neon(void *prepared, const float *queries, size_t rows, size_t dim, size_t group) {
+void kv_prepare_queries_neon(void *prepared, const float *queries, size_t rows, size_t dim,
+                             size_t group) {
     prepare_queries(prepared, queries, rows, dim, group);
 }
 

@@ -1,6 +1,6 @@
-// Queries to 16-bit fixed point, q = 256 * high + low with signed bytes, so that integer dot products
-// with codes are exact on every level: |q| <= 127 * 256, and 128 products of |q| and 255 stay below 2^31.
-// Layout of a row: kv_prepared in layout.h.
+// Queries to 16-bit fixed point, q = 256 * high + low with signed bytes, so that integer dot
+// products with codes are exact on every level: |q| <= 127 * 256, and 128 products of |q| and 255
+// stay below 2^31. Layout of a row: kv_prepared in layout.h.
 #include "dispatch/variants.h"
 #include "quantize/fixed_point.h"
 

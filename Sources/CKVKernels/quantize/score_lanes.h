@@ -1,14 +1,15 @@
-// Logits of quantized keys over lanes: 16 tokens at a time, each tile read once for up to 4 query rows.
+// Logits of quantized keys over lanes: 16 tokens at a time, each tile read once for up to 4 query
+// rows. Integer sums span at most 128 elements: |sum| <= 128 * 32512 * 255 < 2^31, also on the way.
 #pragma once
 #include "quantize/prepare_queries_lanes.h"
 
 /// Up to 4 query rows, ready for the dots of each group. A dot starts from -offset * sum.
 typedef struct {
     size_t group, groups;
-    bool scaled; ///< scales (and zeros) lie behind the tile's codes
     uint8_t fixed[8 * kv_largest_dim];
     int32_t start[4][kv_largest_groups];
     float sum[4][kv_largest_groups], step[4];
+    float constant[4]; ///< per channel, asymmetric: the query with the zeros
 } query_rows;
 
 static inline void take_prepared(query_rows *queries, int r, const uint8_t *prepared,
@@ -22,8 +23,8 @@ static inline void take_prepared(query_rows *queries, int r, const uint8_t *prep
     }
 }
 
-/// f[column * rows + r] = row r with the 16 tokens of a tile, before the row's step; two tiles if there
-/// are two columns.
+/// f[column * rows + r] = row r with the 16 tokens of a tile, before the row's step; two tiles if
+/// there are two columns.
 KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const int bits,
                             const query_rows *queries, const uint8_t *tile, size_t tile_bytes,
                             kv_quantizer quantizer) {
@@ -48,7 +49,7 @@ KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const 
             for (int r = 0; r < rows; r++) {
                 const f32x16 i = to_floats(dot[c * rows + r]);
                 f32x16 *own = f + c * rows + r;
-                if (!queries->scaled) {
+                if (quantizer.per_channel) {
                     *own = add(*own, i);
                     continue;
                 }
@@ -61,11 +62,62 @@ KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const 
     }
 }
 
-KV_INLINED void store_logits(float *logits, f32x16 x, size_t n) {
-    if (n >= kv_tile)
+/// Lanes from ..< to of the tile whose logits begin at `logits`.
+static inline void store_logits(float *logits, f32x16 x, size_t from, size_t to) {
+    if (from == 0 && to == kv_tile) {
         store(logits, x);
-    else
-        store_first(logits, x, n);
+    } else {
+        float all[kv_tile];
+        store(all, x);
+        memcpy(logits + from, all + from, (to - from) * sizeof *all);
+    }
+}
+
+/// One or two tiles from entry t on, of which entries start ..< end are wanted.
+KV_INLINED void score_columns(const int rows, const int columns, const int bits, float *logits,
+                              size_t logits_stride, const query_rows *queries, const uint8_t *tiles,
+                              size_t t, size_t start, size_t end, kv_quantizer quantizer) {
+    const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
+    f32x16 f[8];
+    score_tiles(f, rows, columns, bits, queries, tiles + t / kv_tile * tile_bytes, tile_bytes,
+                quantizer);
+    for (int c = 0; c < columns; c++, t += kv_tile)
+        for (int r = 0; r < rows; r++) {
+            const f32x16 i = f[c * rows + r], step = splat(queries->step[r]);
+            const f32x16 logit = quantizer.per_channel && quantizer.asymmetric
+                                     ? fused(i, step, splat(queries->constant[r]))
+                                     : mul(i, step);
+            store_logits(logits + r * logits_stride + t, logit, start > t ? start - t : 0,
+                         kv_least(kv_tile, end - t));
+        }
+}
+
+/// Entries start ..< end, which share the query rows.
+KV_INLINED void score_run(const int rows, const int bits, float *logits, size_t logits_stride,
+                          const query_rows *queries, const uint8_t *tiles, size_t start, size_t end,
+                          kv_quantizer quantizer) {
+    size_t t = start / kv_tile * kv_tile;
+    for (; t + kv_tile < end; t += 2 * kv_tile)
+        score_columns(rows, 2, bits, logits, logits_stride, queries, tiles, t, start, end,
+                      quantizer);
+    if (t < end)
+        score_columns(rows, 1, bits, logits, logits_stride, queries, tiles, t, start, end,
+                      quantizer);
+}
+
+/// The query times a row of scales, prepared; returns its tree sum with the row of zeros, if any.
+static inline float fold_query(uint8_t *prepared, const float *query, const uint16_t *scales,
+                               const uint16_t *zeros, size_t dim) {
+    float folded[kv_largest_dim];
+    f32x16 constant = splat(0);
+    for (size_t c = 0; c < dim; c += 16) {
+        const size_t n = dim - c;
+        const f32x16 q = load_up_to_16(query + c, n);
+        store(folded + c, mul(q, halves_up_to_16(scales + c, n)));
+        if (zeros) constant = fused(q, halves_up_to_16(zeros + c, n), constant);
+    }
+    prepare_row(prepared, folded, dim, kv_fold_group);
+    return tree_sum(constant);
 }
 
 KV_INLINED void score_per_token(const int rows, const int bits, float *logits, size_t logits_stride,
@@ -75,85 +127,31 @@ KV_INLINED void score_per_token(const int rows, const int bits, float *logits, s
     query_rows queries;
     queries.group = quantizer.group;
     queries.groups = kv_groups(quantizer.dim, quantizer.group);
-    queries.scaled = true;
     for (int r = 0; r < rows; r++)
         take_prepared(&queries, r, prepared + r * layout.bytes, layout,
                       kv_code_offset(quantizer, bits));
-    const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
-    size_t t = 0;
-    f32x16 f[8];
-    for (; t + kv_tile < n; t += 2 * kv_tile, tiles += 2 * tile_bytes) {
-        score_tiles(f, rows, 2, bits, &queries, tiles, tile_bytes, quantizer);
-        for (int r = 0; r < rows; r++) {
-            const f32x16 step = splat(queries.step[r]);
-            float *row = logits + r * logits_stride + t;
-            store(row, mul(f[r], step));
-            store_logits(row + kv_tile, mul(f[rows + r], step), n - t - kv_tile);
-        }
-    }
-    if (t < n) {
-        score_tiles(f, rows, 1, bits, &queries, tiles, tile_bytes, quantizer);
-        for (int r = 0; r < rows; r++)
-            store_logits(logits + r * logits_stride + t, mul(f[r], splat(queries.step[r])), n - t);
-    }
-}
-
-/// The query times a row of scales, prepared; returns its tree sum with the row of zeros, if any.
-static inline float fold_query(uint8_t *prepared, const float *query, const uint16_t *scales,
-                               const uint16_t *zeros, size_t dim) {
-    float folded[kv_largest_dim];
-    f32x16 constant = splat(0);
-    size_t c = 0;
-    for (; c + 16 <= dim; c += 16) {
-        const f32x16 q = load(query + c);
-        store(folded + c, mul(q, load_f16(scales + c)));
-        if (zeros) constant = fused(q, load_f16(zeros + c), constant);
-    }
-    if (c < dim) {
-        const f32x16 q = load_first(query + c, dim - c);
-        store(folded + c, mul(q, load_f16_first(scales + c, dim - c)));
-        if (zeros) constant = fused(q, load_f16_first(zeros + c, dim - c), constant);
-    }
-    prepare_row(prepared, folded, dim, kv_fold_group);
-    return tree_sum(constant);
+    score_run(rows, bits, logits, logits_stride, &queries, tiles, 0, n, quantizer);
 }
 
 KV_INLINED void score_per_channel(const int rows, const int bits, float *logits,
                                   size_t logits_stride, const float *query, const uint8_t *tiles,
                                   const uint16_t *scales, const uint16_t *zeros, size_t first,
                                   size_t n, kv_quantizer quantizer) {
-    const size_t dim = quantizer.dim, tile_bytes = kv_tile_bytes(quantizer, bits);
+    const size_t dim = quantizer.dim;
     const kv_prepared_layout layout = kv_prepared(dim, kv_fold_group);
     query_rows queries;
     queries.group = kv_fold_group;
     queries.groups = kv_groups(dim, kv_fold_group);
-    queries.scaled = false;
     for (size_t start = 0, end; start < n; start = end) {
         const size_t run = (first + start) / quantizer.group;
         end = kv_least(n, (run + 1) * quantizer.group - first);
-        float constant[4];
         for (int r = 0; r < rows; r++) {
             uint8_t prepared[kv_largest_folded_bytes];
-            constant[r] = fold_query(prepared, query + r * dim, scales + run * dim,
-                                     quantizer.asymmetric ? zeros + run * dim : 0, dim);
+            queries.constant[r] = fold_query(prepared, query + r * dim, scales + run * dim,
+                                             quantizer.asymmetric ? zeros + run * dim : 0, dim);
             take_prepared(&queries, r, prepared, layout, kv_code_offset(quantizer, bits));
         }
-        for (size_t tile = start / kv_tile; tile * kv_tile < end; tile++) {
-            // A run may begin or end inside a tile: only its own lanes are written.
-            const size_t from = start > tile * kv_tile ? start - tile * kv_tile : 0;
-            const size_t to = kv_least(kv_tile, end - tile * kv_tile);
-            f32x16 f[4];
-            score_tiles(f, rows, 1, bits, &queries, tiles + tile * tile_bytes, tile_bytes,
-                        quantizer);
-            for (int r = 0; r < rows; r++) {
-                const f32x16 step = splat(queries.step[r]);
-                float logit[16];
-                store(logit, quantizer.asymmetric ? fused(f[r], step, splat(constant[r]))
-                                                  : mul(f[r], step));
-                memcpy(logits + r * logits_stride + tile * kv_tile + from, logit + from,
-                       (to - from) * sizeof *logit);
-            }
-        }
+        score_run(rows, bits, logits, logits_stride, &queries, tiles, start, end, quantizer);
     }
 }
 
@@ -164,8 +162,8 @@ KV_INLINED void score_rows(const int rows, const int bits, float *logits, size_t
     logits += r * logits_stride;
     if (quantizer.per_channel)
         score_per_channel(rows, bits, logits, logits_stride,
-                          (const float *)queries + r * quantizer.dim, tiles, scales, zeros, first, n,
-                          quantizer);
+                          (const float *)queries + r * quantizer.dim, tiles, scales, zeros, first,
+                          n, quantizer);
     else
         score_per_token(rows, bits, logits, logits_stride,
                         (const uint8_t *)queries +

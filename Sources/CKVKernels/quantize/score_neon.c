@@ -9,11 +9,15 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/score_lanes.h"
 
-void kv_score_q8_neon(float *logits, size_t logits_stride, const void *queries, size_t rows, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
+void kv_score_q8_neon(float *logits, size_t logits_stride, const void *queries, size_t rows,
+                      const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros,
+                      size_t first, size_t n, kv_quantizer quantizer) {
     score(8, logits, logits_stride, queries, rows, tiles, scales, zeros, first, n, quantizer);
 }
 
-void kv_score_q4_neon(float *logits, size_t logits_stride, const void *queries, size_t rows, const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
+void kv_score_q4_neon(float *logits, size_t logits_stride, const void *queries, size_t rows,
+                      const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros,
+                      size_t first, size_t n, kv_quantizer quantizer) {
     score(4, logits, logits_stride, queries, rows, tiles, scales, zeros, first, n, quantizer);
 }
 

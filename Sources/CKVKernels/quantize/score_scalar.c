@@ -1,6 +1,6 @@
-// Logits of up to 64 quantized keys. Query and codes meet in exact integers; scales join in float, group
-// by group. Per channel, the scales are folded into the query first, once per run of entries that share
-// them, so that the same integers serve. |dot| <= 128 * 127 * 256 * 255 < 2^31.
+// Logits of up to 64 quantized keys. Query and codes meet in exact integers; scales join in float,
+// group by group. Per channel, the scales are folded into the query first, once per run of entries
+// that share them, so that the same integers serve. |dot| <= 128 * 127 * 256 * 255 < 2^31.
 #include "dispatch/variants.h"
 #include "quantize/codes.h"
 #include "quantize/fixed_point.h"
@@ -34,7 +34,8 @@ static void score_per_token(float *logits, const uint8_t *prepared, const kv_sto
     }
 }
 
-static void score_per_channel(float *logits, const float *query, const kv_stored *stored, size_t n) {
+static void score_per_channel(float *logits, const float *query, const kv_stored *stored,
+                              size_t n) {
     const size_t dim = stored->quantizer.dim;
     const int32_t offset = kv_code_offset(stored->quantizer, stored->bits);
     for (size_t start = 0, end; start < n; start = end) {
@@ -67,10 +68,10 @@ static void score(float *logits, size_t logits_stride, const void *queries, size
         if (quantizer.per_channel)
             score_per_channel(row, (const float *)queries + r * quantizer.dim, stored, n);
         else
-            score_per_token(
-                row,
-                (const uint8_t *)queries + r * kv_prepared_bytes(quantizer.dim, quantizer.group),
-                stored, n);
+            score_per_token(row,
+                            (const uint8_t *)queries +
+                                r * kv_prepared_bytes(quantizer.dim, quantizer.group),
+                            stored, n);
     }
 }
 
