@@ -55,7 +55,7 @@ let package = Package(
             name: "CKVKernelsTests", dependencies: ["CKVKernels", "CKVChecks"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "KVCompressTests", dependencies: ["KVCompress", "CKVKernels"],
+            name: "KVCompressTests", dependencies: ["KVCompress", "KVFiles", "CKVKernels"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress"],

@@ -23,6 +23,9 @@ extension LayerCache {
     /// Query rows that share one pass over a block's keys: their logits stay in the first-level cache.
     private static let rowTile = 64
 
+    /// Query rows that are folded at a time: it bounds the memory of their states.
+    private static let rowChunk = 512
+
     /// One piece of work: a range of a segment's blocks, for the query rows of one kv head.
     private struct Piece {
         let head: Int
@@ -38,8 +41,22 @@ extension LayerCache {
         _ queries: [Rows], options: AttentionOptions, allocator: Allocator
     ) throws(CompressionError) -> [[Float]] {
         let group = try checkedGroup(of: queries, options)
+        var outputs = [[Float]](repeating: [], count: queries.count)
+        let n = queries[0].count, chunk = Self.rowChunk / group
+        for first in stride(from: 0, to: n, by: chunk) {
+            let tokens = first..<min(first + chunk, n)
+            var part = options
+            part.positions = options.positions.map { Array($0[tokens]) }
+            let found = attendChunk(queries.map { $0[tokens] }, group: group, options: part, allocator: allocator)
+            for head in outputs.indices { outputs[head] += found[head] }
+        }
+        return outputs
+    }
+
+    private func attendChunk(
+        _ queries: [Rows], group: Int, options: AttentionOptions, allocator: Allocator
+    ) -> [[Float]] {
         let n = queries[0].count
-        guard n > 0 else { return queries.map { _ in [] } }
         let kernels = Kernels(options.instructionSet)
         let rows = n * group
         let packed = allocator.buffer(Float.self, heads.count * rows * geometry.keyDim)

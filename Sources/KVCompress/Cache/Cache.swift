@@ -58,6 +58,9 @@ public struct Cache: Sendable {
         }
         tokens = first.count
         guard tokens > 0 else { throw CompressionError(.cache, "the cache is empty: it has 0 tokens") }
+        guard tokens <= Int32.max else {
+            throw CompressionError(.cache, "\(tokens) tokens; at most \(Int32.max) are supported")
+        }
         self.layers = layers
         self.metadata = metadata
         for (index, layer) in layers.enumerated() { try Self.check(layer, index, tokens: tokens) }
@@ -98,21 +101,26 @@ public struct Cache: Sendable {
         }
     }
 
-    /// Refuses NaN, infinity and magnitudes above `limit`, naming the first one's place.
+    /// Refuses NaN and infinity, and numbers too large for an encode stage if one is given, naming the
+    /// first one's place.
     ///
     /// Reads every element once.
-    public func checkValues(limit: Float = .greatestFiniteMagnitude) throws(CompressionError) {
+    public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
-            for (name, heads) in [("key", layer.keys), ("value", layer.values), ("query", layer.queries ?? [])] {
+            // Queries are never stored, so only their finiteness counts.
+            let sides: [(String, [Rows], Float?)] = [
+                ("key", layer.keys, encode?.limit(.keys, layer.geometry)),
+                ("value", layer.values, encode?.limit(.values, layer.geometry)), ("query", layer.queries ?? [], nil),
+            ]
+            for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
-                    // Queries are never stored, so only their finiteness counts.
-                    let bound = name == "query" ? .greatestFiniteMagnitude : limit
-                    guard let found = Kernels.best.firstBeyond(rows, limit: bound) else { continue }
+                    let limit = limit ?? .greatestFiniteMagnitude
+                    guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
                     throw CompressionError(
                         .values,
                         "layer \(index), \(name) head \(head), token \(token): \(found.value) "
-                            + (found.value.isFinite ? "is beyond \(bound), the largest f16" : "is not finite"))
+                            + (found.value.isFinite ? "is beyond \(limit), the largest that the plan can store" : "is not finite"))
                 }
             }
         }

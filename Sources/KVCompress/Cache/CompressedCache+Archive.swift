@@ -75,8 +75,6 @@ extension CompressedCache {
         let manifest: Manifest
         do {
             manifest = try JSONDecoder().decode(Manifest.self, from: Data(archive.manifest))
-        } catch let error as CompressionError {
-            throw error
         } catch {
             throw CompressionError(.archive, "the manifest is not a KVCompress manifest: \(error)")
         }
@@ -84,10 +82,17 @@ extension CompressedCache {
             throw CompressionError(
                 .archive, "the manifest names \(manifest.layers.count) layers of \(manifest.tokens) tokens")
         }
+        // So that no sum of bytes over tokens, heads and dims overflows.
+        guard manifest.layers.reduce(0, { $0 + $1.heads.count }) <= 1 << 19 else {
+            throw CompressionError(.archive, "the manifest names more than \(1 << 19) heads")
+        }
         var layers: [LayerCache] = []
         for (index, entry) in manifest.layers.enumerated() {
             guard let section = archive.sections.first(where: { $0.name == "layer.\(index)" }) else {
                 throw CompressionError(.archive, "section layer.\(index) is missing")
+            }
+            guard UInt(bitPattern: section.storage.base) % 64 == 0 else {
+                throw CompressionError(.archive, "section layer.\(index) is not aligned to 64 bytes")
             }
             layers.append(try Self.layer(entry, index, in: section.storage, tokens: manifest.tokens))
         }

@@ -29,6 +29,18 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
 
     /// A codec of a format with its default parameters.
     public init(_ format: Format) { self.format = format }
+
+    /// The largest magnitude that it can store: scales and zeros of codes are f16.
+    func limit(dim: Int) -> Float {
+        let largest: Float =
+            switch format {
+            case .f32: .greatestFiniteMagnitude
+            case .bf16: 0x1.FEp127
+            case .f16, .q8, .q4: 65504
+            }
+        // A rotation may gather a whole row in one element; a percent is for its rounding.
+        return rotated ? 0.99 * largest / Float(dim).squareRoot() : largest
+    }
 }
 
 /// The encode stage of a plan: formats of keys and values, and what stays in full precision.
@@ -49,5 +61,11 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public init(keys: CodecConfiguration, values: CodecConfiguration) {
         self.keys = keys
         self.values = values
+    }
+
+    /// The largest magnitude that a side can store.
+    func limit(_ side: Side, _ geometry: LayerGeometry) -> Float {
+        let coded = side == .keys ? keys.limit(dim: geometry.keyDim) : values.limit(dim: geometry.valueDim)
+        return window > 0 || protect > 0 ? min(coded, CodecConfiguration(.f16).limit(dim: 1)) : coded
     }
 }

@@ -8,6 +8,7 @@ struct QuantizedCodec: Codec {
     let quantizer: Quantizer
 
     init(_ configuration: CodecConfiguration, side: Side, dim: Int) {
+        precondition([32, 64, 128].contains(configuration.group), "a group is 32, 64 or 128")
         var plain = configuration
         plain.rotated = false
         self.configuration = plain

@@ -23,7 +23,7 @@ extension Plan {
     ///
     /// Reads the cache once for its check, once more for each statistic that the plan needs, and the kept
     /// rows once to encode them. The cache itself is left alone.
-    /// - Throws: `CompressionError`: a value that is not finite or does not fit f16 (named: layer, head,
+    /// - Throws: `CompressionError`: a value that is not finite or too large to store (named: layer, head,
     ///   token), queries that a method needs and the cache lacks, a budget that cannot be met.
     public func compress(
         _ cache: Cache, options: CompressionOptions = CompressionOptions()
@@ -35,20 +35,16 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        // f16 holds rows, scales and zeros unless everything is wider.
-        let wide = encode.keys.format == .f32 && encode.values.format == .f32
-        try cache.checkValues(limit: wide ? .greatestFiniteMagnitude : 65504)
+        try cache.checkValues(for: encode)
         let selection = try select(from: cache, encode: encode, kernels: kernels, options: options)
         let encoders = cache.layers.indices.map { layer in
             LayerEncoder(
                 layer: cache.layers[layer], kept: selection.kept[layer], encode: encode,
                 protected: HeadLayout.isProtected(layer, of: cache.layers.count, by: encode))
         }
-        let encoded = Results<LayerCache>(encoders.count)
-        options.workers.run(encoders.count) { layer in
-            encoded[layer] = encoders[layer].encode(allocator: allocator, kernels: kernels)
+        let layers = options.workers.map(encoders.count) { layer in
+            encoders[layer].encode(allocator: allocator, kernels: kernels)
         }
-        let layers = encoded.all
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
@@ -68,27 +64,4 @@ extension Plan {
             Ledger.estimate(counts, geometry: geometry, tokens: cache.tokens, encode: encode)
         }
     }
-}
-
-/// Results that several threads write, each its own place.
-final class Results<Element: Sendable>: @unchecked Sendable {
-    private let places: UnsafeMutableBufferPointer<Element?>
-
-    init(_ count: Int) {
-        places = .allocate(capacity: count)
-        places.initialize(repeating: nil)
-    }
-
-    deinit {
-        places.deinitialize()
-        places.deallocate()
-    }
-
-    subscript(index: Int) -> Element? {
-        get { places[index] }
-        set { places[index] = newValue }
-    }
-
-    /// All of them, once every place has been written.
-    var all: [Element] { places.map { $0! } }
 }
