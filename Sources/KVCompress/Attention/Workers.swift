@@ -35,6 +35,38 @@ public final class Workers: Sendable {
         }
         turn.withLock { shared.run(Job(count: count, body: body), helpers: threads - 1) }
     }
+
+    /// `transform(0) ... transform(count - 1)`, in that order.
+    func map<Value: Sendable>(
+        _ count: Int, _ transform: @escaping @Sendable (Int) -> Value
+    ) -> [Value] {
+        let results = Results<Value>(count)
+        run(count) { results[$0] = transform($0) }
+        return results.all
+    }
+}
+
+/// Results that several threads write, each its own place.
+private final class Results<Element: Sendable>: @unchecked Sendable {
+    private let places: UnsafeMutableBufferPointer<Element?>
+
+    init(_ count: Int) {
+        places = .allocate(capacity: count)
+        places.initialize(repeating: nil)
+    }
+
+    deinit {
+        places.deinitialize()
+        places.deallocate()
+    }
+
+    subscript(index: Int) -> Element? {
+        get { places[index] }
+        set { places[index] = newValue }
+    }
+
+    /// All of them, once every place has been written.
+    var all: [Element] { places.map { $0! } }
 }
 
 /// One `run`: indices are handed out in order.

@@ -81,14 +81,3 @@ public final class Observation: @unchecked Sendable {
         }
     }
 }
-
-extension Workers {
-    /// `transform(0) ... transform(count - 1)`, in that order.
-    func map<Value: Sendable>(_ count: Int, _ transform: @escaping @Sendable (Int) -> Value)
-        -> [Value]
-    {
-        let results = Results<Value>(count)
-        run(count) { results[$0] = transform($0) }
-        return results.all
-    }
-}
