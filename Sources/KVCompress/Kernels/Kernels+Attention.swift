@@ -87,18 +87,3 @@ extension Kernels {
         kv_finish_states(isa, output, state.accumulator, state.sum, state.rows, state.dim)
     }
 }
-
-extension Kernels {
-    /// Adds to `sum` the probability that each key receives; `logits` (rows x keys) become probabilities.
-    func addReceived(
-        to sum: inout [Float], logits: UnsafeMutablePointer<Float>, rows: Int, keys: Int,
-        visible: [UInt32], scale: Float
-    ) {
-        precondition(sum.count == keys && visible.count == rows)
-        sum.withUnsafeMutableBufferPointer { buffer in
-            var observation = kv_observation()
-            observation.sum = buffer.baseAddress
-            kv_observe(isa, observation, logits, keys, rows, keys, visible, scale, 0, 0)
-        }
-    }
-}
