@@ -88,7 +88,7 @@ import Testing
         let tree = try JSONSerialization.jsonObject(with: Data(archive.manifest))
         var accepted = 0
         for seed in 0..<1500 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             var mutated = tree
             for _ in 0..<random.pick([1, 1, 1, 2, 3]) { mutated = mutate(mutated, &random) }
             guard JSONSerialization.isValidJSONObject(mutated) else { continue }
@@ -103,7 +103,7 @@ import Testing
         print("archive of \(text): \(accepted) of 1500 mutated manifests described a cache")
     }
 
-    private func mutate(_ node: Any, _ random: inout SplitMix) -> Any {
+    private func mutate(_ node: Any, _ random: inout Seeded) -> Any {
         if var object = node as? [String: Any],
             let key = object.keys.sorted().randomElement(using: &random)
         {
@@ -127,7 +127,7 @@ import Testing
         return hostile(node, &random)
     }
 
-    private func hostile(_ node: Any, _ random: inout SplitMix) -> Any {
+    private func hostile(_ node: Any, _ random: inout Seeded) -> Any {
         if let number = node as? Int, random.int(0...2) > 0 {
             return number &+ random.pick([-64, -32, -4, -1, 1, 2, 4, 16, 32, 48, 64, 128, 4096])
         }
@@ -155,7 +155,7 @@ import Testing
     @Test(arguments: victims) func damagedManifests(plan text: String) throws {
         let archive = try victim(text)
         for seed in 0..<600 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             var manifest = archive.manifest
             for _ in 0..<random.int(1...4) {
                 let place = random.int(0...manifest.count - 1)
@@ -178,7 +178,7 @@ import Testing
     @Test(arguments: victims) func damagedSections(plan text: String) throws {
         let archive = try victim(text)
         for seed in 0..<300 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             var sections = archive.sections.map { section in
                 var bytes = Array(section.storage.bytes)
                 switch random.int(0...3) {

@@ -66,7 +66,7 @@ import Testing
     ])
     func options(plan text: String) throws {
         for seed in 0..<12 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             let shape = RandomCache.any(seed + 50)
             let compressed = try Plan(text).compress(try shape.make())
             var options = AttentionOptions()

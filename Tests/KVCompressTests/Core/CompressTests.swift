@@ -10,7 +10,7 @@ import Testing
     /// Tiny caches, tiny and huge budgets: every head keeps at least one token, positions are a subset.
     @Test(arguments: methods) func neverEmpty(method: String) throws {
         for seed in 0..<40 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             var shape = RandomCache.any(seed + 700, tokens: 1...(seed % 2 == 0 ? 5 : 70))
             shape.queries = random.int(1...shape.tokens)
             let allocate = random.pick(["uniform", "pyramid", "adaptive"])
@@ -155,7 +155,7 @@ import Testing
         number: Float
     ) throws {
         for seed in 0..<20 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             let layer = random.int(0...1), head = random.int(0...2), token = random.int(0...49),
                 place = random.int(0...6)
             let name = random.pick(["key", "value", "query"])

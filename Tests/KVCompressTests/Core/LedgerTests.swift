@@ -106,7 +106,7 @@ import Testing
     ])
     func byteBudgets(encode: String) throws {
         for seed in 0..<16 {
-            var random = SplitMix(seed)
+            var random = Seeded(seed)
             var shape = RandomCache.any(seed + 500, tokens: 20...300)
             shape.queries = 16
             let cache = try shape.make()

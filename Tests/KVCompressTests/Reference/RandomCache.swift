@@ -1,19 +1,6 @@
 @testable import KVCompress
 
-/// A generator of a seeded sequence (SplitMix64).
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: Int) { state = UInt64(bitPattern: Int64(seed)) }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension Seeded {
     mutating func int(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
     mutating func pick<Element>(_ elements: [Element]) -> Element {
         elements.randomElement(using: &self)!
@@ -44,7 +31,7 @@ struct RandomCache: CustomStringConvertible {
 
     /// Dims, group, tokens and format drawn from the seed.
     static func any(_ seed: Int, tokens: ClosedRange<Int> = 1...300) -> RandomCache {
-        var random = SplitMix(seed)
+        var random = Seeded(seed)
         let dim = random.pick(dims)
         let group = random.pick(groups)
         return RandomCache(
@@ -66,7 +53,7 @@ struct RandomCache: CustomStringConvertible {
 
     /// Keys with some strong channels, as real ones have; values with a common offset.
     func make() throws -> Cache {
-        var random = SplitMix(seed &+ 1000)
+        var random = Seeded(seed &+ 1000)
         let built = (0..<layers).map { _ in
             CacheLayer(
                 keys: (0..<kvHeads).map { _ in rows(tokens, keyDim, strong: true, &random) },
@@ -79,17 +66,17 @@ struct RandomCache: CustomStringConvertible {
 
     /// Query rows of one layer, f32, per query head.
     func makeQueries(_ count: Int) -> [Rows] {
-        var random = SplitMix(seed &+ 2000)
+        var random = Seeded(seed &+ 2000)
         return queryRows(count, &random)
     }
 
-    private func queryRows(_ count: Int, _ random: inout SplitMix) -> [Rows] {
+    private func queryRows(_ count: Int, _ random: inout Seeded) -> [Rows] {
         (0..<kvHeads * group).map { _ in
             Rows((0..<count * keyDim).map { _ in random.normal() }, dim: keyDim)
         }
     }
 
-    private func rows(_ count: Int, _ dim: Int, strong: Bool, _ random: inout SplitMix) -> Rows {
+    private func rows(_ count: Int, _ dim: Int, strong: Bool, _ random: inout Seeded) -> Rows {
         let sizes = (0..<dim).map { $0 % 13 == 5 && strong ? Float(4) : 1 }
         let floats = (0..<count * dim).map {
             random.normal() * sizes[$0 % dim] + (strong ? 0 : 0.5)
