@@ -1,4 +1,4 @@
-// accumulate_q8 and accumulate_q4 on NEON; the body is accumulate_lanes.h.
+// accumulate_q8 and accumulate_q4 on NEON; the body is accumulate_quantized_lanes.h.
 #if defined(__aarch64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -7,7 +7,7 @@
 KV_TARGET_BEGIN(KV_NEON)
 #include "common/lanes_neon.h"
 #include "quantize/integers_neon.h"
-#include "quantize/accumulate_lanes.h"
+#include "quantize/accumulate_quantized_lanes.h"
 
 void kv_accumulate_q8_neon(float *accumulator, const float *rescale, size_t rows,
                            const float *weights, size_t weights_stride, const uint8_t *tiles,

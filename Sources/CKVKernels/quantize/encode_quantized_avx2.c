@@ -1,4 +1,4 @@
-// encode_q8 and encode_q4 on AVX2; the body is encode_lanes.h.
+// encode_q8 and encode_q4 on AVX2; the body is encode_quantized_lanes.h.
 #if defined(__x86_64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -7,7 +7,7 @@
 KV_TARGET_BEGIN(KV_AVX2)
 #include "common/lanes_avx2.h"
 #include "quantize/integers_avx2.h"
-#include "quantize/encode_lanes.h"
+#include "quantize/encode_quantized_lanes.h"
 
 void kv_encode_q8_avx2(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                        size_t stride, size_t n, kv_quantizer quantizer) {

@@ -1,4 +1,4 @@
-// score_q8 and score_q4 on AVX-512; the body is score_lanes.h.
+// score_q8 and score_q4 on AVX-512; the body is score_quantized_lanes.h.
 #if defined(__x86_64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -7,7 +7,7 @@
 KV_TARGET_BEGIN(KV_AVX512)
 #include "common/lanes_avx512.h"
 #include "quantize/integers_avx512.h"
-#include "quantize/score_lanes.h"
+#include "quantize/score_quantized_lanes.h"
 
 void kv_score_q8_avx512(float *logits, size_t logits_stride, const void *queries, size_t rows,
                         const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros,

@@ -1,4 +1,4 @@
-// encode_q8 and encode_q4 on NEON; the body is encode_lanes.h.
+// encode_q8 and encode_q4 on NEON; the body is encode_quantized_lanes.h.
 #if defined(__aarch64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -7,7 +7,7 @@
 KV_TARGET_BEGIN(KV_NEON)
 #include "common/lanes_neon.h"
 #include "quantize/integers_neon.h"
-#include "quantize/encode_lanes.h"
+#include "quantize/encode_quantized_lanes.h"
 
 void kv_encode_q8_neon(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                        size_t stride, size_t n, kv_quantizer quantizer) {
