@@ -26,11 +26,12 @@ import Testing
                     let halfStep = folded.max()! / 32512 * 0.51
                     var bound = 1e-40
                     for (c, x) in query.enumerated() {
-                        let (code, scale) = (Double(abs(encoded.code(t, c))), encoded.scale(t, c))
+                        let code = Double(abs(encoded.centred(t, c)))
+                        let (scale, middle) = (encoded.scale(t, c), abs(encoded.middle(t, c)))
                         bound += halfStep * code * (format.perChannel ? 1 : scale)
-                        bound += 2e-6 * abs(Double(x)) * (code * scale + abs(encoded.zero(t, c)))
-                        // Per token the zero meets the rounded query as well.
-                        bound += format.perChannel ? 0 : halfStep * abs(encoded.zero(t, c))
+                        bound += 2e-6 * abs(Double(x)) * (code * scale + middle)
+                        // Per token the middle meets the rounded query as well.
+                        bound += format.perChannel ? 0 : halfStep * middle
                     }
                     let expected = Reference.dot(query, decoded.row(t, dim))
                     #expect(abs(Double(logits[r * count + i]) - expected) <= bound)
@@ -77,19 +78,19 @@ import Testing
                 let row = Array(weights.row(r, count))
                 for c in 0..<dim {
                     let rest = Double(before[r * dim + c]) * Double(rescale[r])
-                    var (expected, reach, top, codes, zeros) = (rest, abs(rest), 0.0, 0.0, 0.0)
+                    var (expected, reach, top, codes, middles) = (rest, abs(rest), 0.0, 0.0, 0.0)
                     for i in 0..<count {
                         let (t, w) = (start + i, Double(row[i]))
                         expected += w * Double(decoded[t * dim + c])
                         // The weight is rounded to fixed point, per token times the group's scale, in
                         // steps of the block's largest.
-                        let code = Double(abs(encoded.code(t, c)))
+                        let code = Double(abs(encoded.centred(t, c)))
                         top = max(top, w * (format.perChannel ? 1 : encoded.scale(t, c)))
                         codes += code * (format.perChannel ? encoded.scale(t, c) : 1)
-                        zeros += w * abs(encoded.zero(t, c))
+                        middles += w * abs(encoded.middle(t, c))
                         reach += w * code * encoded.scale(t, c)
                     }
-                    let bound = 0.51 * top / 32512 * codes + 2e-6 * (reach + zeros) + 1e-28
+                    let bound = 0.51 * top / 32512 * codes + 2e-6 * (reach + middles) + 1e-28
                     #expect(abs(Double(whole[r * dim + c]) - expected) <= bound)
                 }
             }

@@ -210,15 +210,19 @@ size_t kv_prepared_bytes(size_t dim, size_t group);
 void kv_prepare_queries(kv_isa isa, void *prepared, const float *queries, size_t rows, size_t dim,
                         size_t group);
 
+// Scores and sums take codes from the middle one, o = 2^(b-1), asymmetric ones too: sums of signed
+// codes cancel, so that little is lost to fixed point. There the middle stands for
+// z' = fma(float(o), scale, zero), which takes the place of the zero.
+
 /// Scores n <= 64 entries from a tile boundary, all rows at once.
-/// Per token (`queries` are prepared rows of the quantizer's group; o = 2^(b-1) symmetric, else 0):
-///   f = 0; for each group g ascending: I = integer dot of q and stored codes over g, minus o * sums[g];
-///   f = fma(float(I), scale[t][g], f); asymmetric: f = fma(float(sums[g]), zero[t][g], f)
+/// Per token (`queries` are prepared rows of the quantizer's group):
+///   f = 0; for each group g ascending: I = integer dot of q and (stored code - o) over g;
+///   f = fma(float(I), scale[t][g], f); asymmetric: f = fma(float(sums[g]), z'[t][g], f)
 ///   logit = f * step
 /// Per channel (`queries` are packed f32 rows), for each run of entries under one row of scales: folded
-/// query q'[c] = query[c] * scale[c], prepared with group 128; for each 128 elements ascending
-///   f = f + float(I - o * sums[k]), from f = 0; symmetric: logit = f * step'
-///   asymmetric: logit = fma(f, step', tree sum of query with zero)
+/// query q'[c] = query[c] * scale[c], prepared with group 128; for each 128 elements ascending, I likewise,
+///   f = f + float(I), from f = 0; symmetric: logit = f * step'
+///   asymmetric: logit = fma(f, step', tree sum of query with z')
 void kv_score_q8(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
                  const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
                  size_t n, kv_quantizer quantizer);
@@ -231,11 +235,11 @@ void kv_score_q4(kv_isa isa, float *logits, size_t logits_stride, const void *qu
 /// Per token, for each row r and group g of elements:
 ///   u[t] = w[t] * scale[t][g]; top = max|u|; if top >= 1e-30: v[t] = rint(u[t] * (32512 / top)),
 ///   I[c] = sum over t of v[t] * (stored code - o), a[c] = fma(float(I[c]), top / 32512, a[c])
-///   asymmetric, then: a[c] = a[c] + tree sum over t of w[t] with zero[t][g]
+///   asymmetric, then: a[c] = a[c] + tree sum over t of w[t] with z'[t][g]
 /// Per channel, for each row r and run of entries under one row of scales ascending:
 ///   top = max|w|; if top >= 1e-30: v[t] = rint(w[t] * (32512 / top)), I[c] likewise,
 ///   a[c] = fma(float(I[c]), (top / 32512) * scale[c], a[c])
-///   asymmetric, then: a[c] = fma(tree sum over t of w[t] with 1, zero[c], a[c])
+///   asymmetric, then: a[c] = fma(tree sum over t of w[t] with 1, z'[c], a[c])
 /// The lanes of the tree sums are t mod 16, t counted from the block's start.
 void kv_accumulate_q8(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
                       const float *weights, size_t weights_stride, const uint8_t *tiles,

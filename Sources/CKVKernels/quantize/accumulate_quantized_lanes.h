@@ -5,15 +5,15 @@
 #include "quantize/coded_lanes.h"
 #include "quantize/tails.h"
 
-/// Up to 4 rows of weights in fixed point. A dot starts from -offset * sum. A row without weight
-/// has the step -0: fma(0, -0, a) is a for every a, also for -0.
+/// Up to 4 rows of weights in fixed point. A dot starts from -sum * the middle code. A row
+/// without weight has the step -0: fma(0, -0, a) is a for every a, also for -0.
 typedef struct {
     uint8_t fixed[8 * kv_block];
     int32_t start[4];
     float step[4], constant[4];
 } weight_rows;
 
-KV_INLINED void weigh(weight_rows *weights, const int rows, f32x16 u[4][4], int32_t offset) {
+KV_INLINED void weigh(weight_rows *weights, const int rows, const int bits, f32x16 u[4][4]) {
     f32x16 peak[4];
     i32x16 sum[4];
     float top[4], factor[4];
@@ -33,7 +33,7 @@ KV_INLINED void weigh(weight_rows *weights, const int rows, f32x16 u[4][4], int3
         sum[r] = add_integers(add_integers(v[0], v[1]), add_integers(v[2], v[3]));
     }
     total_each(weights->start, sum, rows);
-    for (int r = 0; r < rows; r++) weights->start[r] *= -offset;
+    for (int r = 0; r < rows; r++) weights->start[r] *= -kv_middle_code(bits);
 }
 
 /// Adds entries start ..< end to the 16 elements from e on, `lanes` of them, or to 32 as two
@@ -58,14 +58,15 @@ KV_INLINED void add_columns(const int rows, const int columns, const int bits, f
     add_dots(dot, rows, columns, bits, weights->fixed, kv_block, tile * kv_tile, codes);
     for (int c = 0; c < columns; c++, e += 16) {
         // Per token there is nothing left to multiply with, and a product with 1 is exact.
-        f32x16 scale = splat(1), zero = splat(1);
+        f32x16 scale = splat(1), middle = splat(1);
         if (quantizer.per_channel) scale = halves_up_to_16(scales + e, lanes);
-        if (quantizer.per_channel && quantizer.asymmetric) zero = halves_up_to_16(zeros + e, lanes);
+        if (quantizer.per_channel && quantizer.asymmetric)
+            middle = middle_of(bits, scale, halves_up_to_16(zeros + e, lanes));
         for (int r = 0; r < rows; r++) {
             float *a = accumulator + r * quantizer.dim + e;
             f32x16 sum = fused(to_floats(dot[c * rows + r]), mul(splat(weights->step[r]), scale),
                                load_up_to_16(a, lanes));
-            if (quantizer.asymmetric) sum = fused(splat(weights->constant[r]), zero, sum);
+            if (quantizer.asymmetric) sum = fused(splat(weights->constant[r]), middle, sum);
             store_up_to_16(a, sum, lanes);
         }
     }
@@ -103,10 +104,11 @@ KV_INLINED void weigh_groups(weight_rows *weights, const int rows, const int bit
             if (!quantizer.asymmetric) continue;
             own += kv_scale_bytes(quantizer);
             const f32x16 zero = exists ? load_f16((const uint16_t *)own) : splat(0);
+            const f32x16 middle = middle_of(bits, scale, zero);
             for (int r = 0; r < rows; r++)
-                constant[r] = fused(load(w[r] + i * 16), zero, constant[r]);
+                constant[r] = fused(load(w[r] + i * 16), middle, constant[r]);
         }
-        weigh(weights + g, rows, u, kv_code_offset(quantizer, bits));
+        weigh(weights + g, rows, bits, u);
         for (int r = 0; r < rows && quantizer.asymmetric; r++)
             weights[g].constant[r] = tree_sum(constant[r]);
     }
@@ -140,7 +142,7 @@ KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulat
             for (int i = 0; i < 4; i++) sum = add(sum, u[r][i] = load(own + 16 * i));
             weights.constant[r] = tree_sum(sum);
         }
-        weigh(&weights, rows, u, kv_code_offset(quantizer, bits));
+        weigh(&weights, rows, bits, u);
         add_run(rows, bits, accumulator, &weights, tiles, start, end, 0, dim, scales + run * dim,
                 quantizer.asymmetric ? zeros + run * dim : 0, quantizer);
     }

@@ -1,6 +1,6 @@
 // Adds up to 64 weighted quantized values to the accumulator. The weights take the scale of each
 // entry (per token) or none (per channel) and become 16-bit fixed point, so that they meet the
-// codes in exact integers: |sum| <= 64 * 127 * 256 * 255 < 2^31. What the weights lose is 2^-16 of
+// codes in exact integers: |sum| <= 64 * 127 * 256 * 128 < 2^31. What the weights lose is 2^-16 of
 // the block's largest. Entries that the index list leaves out, and those between n and the tile's
 // end, have weight 0.
 #include "dispatch/variants.h"
@@ -9,24 +9,24 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-/// Sum over entries start ..< end of v and the codes of element e, taken as signed ones.
+/// Sum over entries start ..< end of v and the codes of element e, counted from the middle one.
 static int32_t dot(const int16_t *v, const kv_stored *stored, size_t start, size_t end, size_t e) {
-    const int32_t offset = kv_code_offset(stored->quantizer, stored->bits);
+    const int32_t middle = kv_middle_code(stored->bits);
     int32_t sum = 0;
-    for (size_t t = start; t < end; t++) sum += v[t] * (kv_code_at(stored, t, e) - offset);
+    for (size_t t = start; t < end; t++) sum += v[t] * (kv_code_at(stored, t, e) - middle);
     return sum;
 }
 
 static void add_per_token(float *a, const float *w, const kv_stored *stored, size_t n) {
     const size_t dim = stored->quantizer.dim, group = stored->quantizer.group;
     for (size_t g = 0; g < kv_groups(dim, group); g++) {
-        float u[kv_block], zeros[kv_block] = {0};
+        float u[kv_block], middles[kv_block] = {0};
         int16_t v[kv_block];
         for (size_t t = 0; t < n; t++) {
             u[t] = w[t] * kv_token_scale(stored, t, g);
-            if (stored->quantizer.asymmetric) zeros[t] = kv_token_zero(stored, t, g);
+            if (stored->quantizer.asymmetric) middles[t] = kv_token_middle(stored, t, g);
         }
-        const float top = kv_fixed_point(v, u, n), constant = kv_tree_dot(w, zeros, kv_block);
+        const float top = kv_fixed_point(v, u, n), constant = kv_tree_dot(w, middles, kv_block);
         for (size_t c = g * group; c < g * group + kv_group_width(dim, group, g); c++) {
             if (top > 0) a[c] = kv_fma((float)dot(v, stored, 0, n, c), top / KV_FIXED_PEAK, a[c]);
             if (stored->quantizer.asymmetric) a[c] = a[c] + constant;
@@ -47,7 +47,7 @@ static void add_per_channel(float *a, const float *w, const kv_stored *stored, s
             const float scale = kv_channel_scale(stored, start, c);
             if (top > 0) a[c] = kv_fma((float)dot(v, stored, start, end, c), step * scale, a[c]);
             if (stored->quantizer.asymmetric)
-                a[c] = kv_fma(weight, kv_channel_zero(stored, start, c), a[c]);
+                a[c] = kv_fma(weight, kv_channel_middle(stored, start, c), a[c]);
         }
     }
 }

@@ -11,6 +11,11 @@ typedef struct {
     size_t ahead; ///< distance of the codes that the next call will want
 } coded_lanes;
 
+/// What the middle code of 16 groups stands for when there is a zero.
+static inline f32x16 middle_of(int bits, f32x16 scale, f32x16 zero) {
+    return fused(splat((float)kv_middle_code(bits)), scale, zero);
+}
+
 /// Blocks are read in order, but each is too short for the hardware to learn its stride.
 static inline void prefetch_codes(const uint8_t *p, size_t ahead) {
     __builtin_prefetch((const void *)((uintptr_t)p + ahead));

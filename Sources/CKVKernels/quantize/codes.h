@@ -22,7 +22,12 @@ static inline int kv_code_at(const kv_stored *stored, size_t t, size_t e) {
     return kv_tile_of(stored, t)[place.byte] >> place.shift & ((1 << stored->bits) - 1);
 }
 
-/// Per token: the scale and the zero of entry t in group g.
+/// What the middle code stands for when there is a zero.
+static inline float kv_middle(const kv_stored *stored, float scale, float zero) {
+    return kv_fma((float)kv_middle_code(stored->bits), scale, zero);
+}
+
+/// Per token: the scale, the zero and the middle of entry t in group g.
 static inline float kv_token_scale(const kv_stored *stored, size_t t, size_t g) {
     const uint8_t *scales = kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits);
     return kv_from_f16(kv_load_u16(scales + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
@@ -31,6 +36,10 @@ static inline float kv_token_zero(const kv_stored *stored, size_t t, size_t g) {
     const uint8_t *zeros = kv_tile_of(stored, t) + kv_code_bytes(stored->quantizer, stored->bits) +
                            kv_scale_bytes(stored->quantizer);
     return kv_from_f16(kv_load_u16(zeros + (g * kv_tile + t % kv_tile) * sizeof(uint16_t)));
+}
+
+static inline float kv_token_middle(const kv_stored *stored, size_t t, size_t g) {
+    return kv_middle(stored, kv_token_scale(stored, t, g), kv_token_zero(stored, t, g));
 }
 
 /// Per channel: the row of scales that entry t falls under, and one past the last entry of its run.
@@ -45,4 +54,7 @@ static inline float kv_channel_scale(const kv_stored *stored, size_t t, size_t c
 }
 static inline float kv_channel_zero(const kv_stored *stored, size_t t, size_t c) {
     return kv_from_f16(stored->zeros[kv_scale_row(stored, t) * stored->quantizer.dim + c]);
+}
+static inline float kv_channel_middle(const kv_stored *stored, size_t t, size_t c) {
+    return kv_middle(stored, kv_channel_scale(stored, t, c), kv_channel_zero(stored, t, c));
 }

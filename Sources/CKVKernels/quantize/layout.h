@@ -63,9 +63,13 @@ static inline kv_code_place kv_place(kv_quantizer quantizer, int bits, size_t t,
                            within < 4 ? 0 : 4};
 }
 
+/// The stored code that integer dots count from: sums of signed codes cancel, those of others swamp
+/// what they differ by.
+static inline int kv_middle_code(int bits) { return 1 << (bits - 1); }
+
 /// What a stored code is above the code it stands for, and the largest code.
 static inline int kv_code_offset(kv_quantizer quantizer, int bits) {
-    return quantizer.asymmetric ? 0 : 1 << (bits - 1);
+    return quantizer.asymmetric ? 0 : kv_middle_code(bits);
 }
 static inline int kv_code_peak(kv_quantizer quantizer, int bits) {
     return quantizer.asymmetric ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;

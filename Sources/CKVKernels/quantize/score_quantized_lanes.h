@@ -3,22 +3,22 @@
 #pragma once
 #include "quantize/prepare_queries_lanes.h"
 
-/// Up to 4 query rows, ready for the dots of each group. A dot starts from -offset * sum.
+/// Up to 4 query rows, ready for the dots of each group. A dot starts from -sum * the middle code.
 typedef struct {
     size_t group, groups;
     uint8_t fixed[8 * kv_largest_dim];
     int32_t start[4][kv_largest_groups];
     float sum[4][kv_largest_groups], step[4];
-    float constant[4]; ///< per channel, asymmetric: the query with the zeros
+    float constant[4]; ///< per channel, asymmetric: the query with the middles
 } query_rows;
 
 static inline void take_prepared(query_rows *queries, int r, const uint8_t *prepared,
-                                 kv_prepared_layout layout, int32_t offset) {
+                                 kv_prepared_layout layout, int bits) {
     copy_prepared(queries->fixed, kv_largest_dim, r, prepared, layout);
     queries->step[r] = kv_load_f32(prepared);
     for (size_t g = 0; g < queries->groups; g++) {
         const int32_t sum = kv_load_i32(prepared + layout.sums + g * sizeof(int32_t));
-        queries->start[r][g] = -offset * sum;
+        queries->start[r][g] = -sum * kv_middle_code(bits);
         queries->sum[r][g] = (float)sum;
     }
 }
@@ -54,10 +54,11 @@ KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const 
                     continue;
                 }
                 const uint8_t *column = scales + c * tile_bytes;
-                *own = fused(i, load_f16((const uint16_t *)column), *own);
-                if (quantizer.asymmetric)
-                    *own = fused(splat(queries->sum[r][g]),
-                                 load_f16((const uint16_t *)(column + scale_bytes)), *own);
+                const f32x16 scale = load_f16((const uint16_t *)column);
+                *own = fused(i, scale, *own);
+                if (!quantizer.asymmetric) continue;
+                const f32x16 zero = load_f16((const uint16_t *)(column + scale_bytes));
+                *own = fused(splat(queries->sum[r][g]), middle_of(bits, scale, zero), *own);
             }
     }
 }
@@ -105,16 +106,19 @@ KV_INLINED void score_run(const int rows, const int bits, float *logits, size_t 
                       quantizer);
 }
 
-/// The query times a row of scales, prepared; returns its tree sum with the row of zeros, if any.
-static inline float fold_query(uint8_t *prepared, const float *query, const uint16_t *scales,
-                               const uint16_t *zeros, size_t dim) {
+/// The query times a row of scales, prepared; returns its tree sum with the middles, if there is a
+/// row of zeros.
+static inline float fold_query(const int bits, uint8_t *prepared, const float *query,
+                               const uint16_t *scales, const uint16_t *zeros, size_t dim) {
     float folded[kv_largest_dim];
     f32x16 constant = splat(0);
     for (size_t c = 0; c < dim; c += 16) {
         const size_t n = dim - c;
         const f32x16 q = load_up_to_16(query + c, n);
-        store(folded + c, mul(q, halves_up_to_16(scales + c, n)));
-        if (zeros) constant = fused(q, halves_up_to_16(zeros + c, n), constant);
+        const f32x16 scale = halves_up_to_16(scales + c, n);
+        store(folded + c, mul(q, scale));
+        if (!zeros) continue;
+        constant = fused(q, middle_of(bits, scale, halves_up_to_16(zeros + c, n)), constant);
     }
     prepare_row(prepared, folded, dim, kv_fold_group);
     return tree_sum(constant);
@@ -128,8 +132,7 @@ KV_INLINED void score_per_token(const int rows, const int bits, float *logits, s
     queries.group = quantizer.group;
     queries.groups = kv_groups(quantizer.dim, quantizer.group);
     for (int r = 0; r < rows; r++)
-        take_prepared(&queries, r, prepared + r * layout.bytes, layout,
-                      kv_code_offset(quantizer, bits));
+        take_prepared(&queries, r, prepared + r * layout.bytes, layout, bits);
     score_run(rows, bits, logits, logits_stride, &queries, tiles, 0, n, quantizer);
 }
 
@@ -147,9 +150,9 @@ KV_INLINED void score_per_channel(const int rows, const int bits, float *logits,
         end = kv_least(n, (run + 1) * quantizer.group - first);
         for (int r = 0; r < rows; r++) {
             uint8_t prepared[kv_largest_folded_bytes];
-            queries.constant[r] = fold_query(prepared, query + r * dim, scales + run * dim,
+            queries.constant[r] = fold_query(bits, prepared, query + r * dim, scales + run * dim,
                                              quantizer.asymmetric ? zeros + run * dim : 0, dim);
-            take_prepared(&queries, r, prepared, layout, kv_code_offset(quantizer, bits));
+            take_prepared(&queries, r, prepared, layout, bits);
         }
         score_run(rows, bits, logits, logits_stride, &queries, tiles, start, end, quantizer);
     }

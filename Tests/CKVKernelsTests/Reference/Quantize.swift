@@ -72,6 +72,17 @@ struct QuantizedRows {
 
     func code(_ token: Int, _ element: Int) -> Int { stored(token, element) - format.offset }
 
+    /// The code as integer dots take it, from the middle one.
+    func centred(_ token: Int, _ element: Int) -> Int {
+        stored(token, element) - (1 << (format.bits - 1))
+    }
+
+    /// What a centred code is off by: the value of the middle code.
+    func middle(_ token: Int, _ element: Int) -> Double {
+        guard format.asymmetric else { return 0 }
+        return Double(1 << (format.bits - 1)) * scale(token, element) + zero(token, element)
+    }
+
     /// The f16 scale (`plane` 0) or zero (`plane` 1) of an element.
     private func parameter(_ token: Int, _ element: Int, plane: Int) -> Double {
         if format.perChannel {
