@@ -10,8 +10,9 @@ let cache = try KVDump.read(dump)
 let plan = try Plan("snapkv(budget=50%) | q4(rotate=hadamard)")
 let compressed = try plan.compress(cache)
 let report = compressed.report
-print("\(cache.tokens) tokens, \(report.f16Bytes) bytes in f16, \(report.storedBytes) stored:",
-      String(format: "%.1fx smaller", report.ratio))
+print(
+    "\(cache.tokens) tokens, \(report.f16Bytes) bytes in f16, \(report.storedBytes) stored:",
+    String(format: "%.1fx smaller", report.ratio))
 
 // Attention runs on the compressed form: one output for each query head.
 let queries = (cache.layers[0].queries ?? []).map { $0[511..<512] }
@@ -19,8 +20,9 @@ let outputs = try compressed.attend(queries, layer: 0)
 print("\(outputs.count) query heads, \(outputs[0].count) values each")
 
 // And back from disk, checked to the last bit.
-let file = URL.temporaryDirectory.appending(path: "quickstart.kvc")
+let file = FileManager.default.temporaryDirectory.appending(path: "quickstart.kvc")
 try Container.write(compressed.archive(), metadata: cache.metadata, to: file)
 let restored = try CompressedCache(archive: Container(file).archive)
-precondition(try restored.attend(queries, layer: 0) == outputs)
+let again = try restored.attend(queries, layer: 0)
+precondition(again == outputs)
 try FileManager.default.removeItem(at: file)
