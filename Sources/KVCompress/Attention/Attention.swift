@@ -173,10 +173,12 @@ extension Segment {
     ) {
         let keyDim = keys.codec.dim
         let tile = min(rowTile, state.rows)
-        let prepared = allocator.allocate(keys.codec.preparedBytes(rows: tile))
-        let logits = allocator.buffer(Float.self, tile * blockEntries)
-        let rescale = allocator.buffer(Float.self, tile)
-        let seen = allocator.buffer(UInt32.self, tile)
+        let preparedBytes = (keys.codec.preparedBytes(rows: tile) + 63) / 64 * 64
+        let scratch = allocator.allocate(preparedBytes + tile * (blockEntries + 2) * 4)
+        let prepared = scratch.base
+        let logits = (prepared + preparedBytes).assumingMemoryBound(to: Float.self)
+        let rescale = logits + tile * blockEntries
+        let seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
         var first = 0
         while first < state.rows {
             let rows = min(tile, state.rows - first)
@@ -184,29 +186,30 @@ extension Segment {
                 maximum: state.maximum + first, sum: state.sum + first,
                 accumulator: state.accumulator + first * state.dim, rows: rows, dim: state.dim)
             keys.codec.prepare(
-                queries + first * keyDim, rows: rows, to: prepared.base, kernels: kernels)
+                queries + first * keyDim, rows: rows, to: prepared, kernels: kernels)
             for block in blocks {
                 let n = keys.entries(block: block)
                 var anySees = visible == nil
                 for row in 0..<rows {
                     let count = visible.map { max(0, Int($0[first + row]) - block * blockEntries) } ?? n
-                    seen.pointer[row] = UInt32(min(count, n))
+                    seen[row] = UInt32(min(count, n))
                     anySees = anySees || count > 0
                 }
                 if !anySees { break }
                 keys.codec.score(
-                    keys, block: block, prepared: prepared.base, rows: rows, logits: logits.pointer,
+                    keys, block: block, prepared: prepared, rows: rows, logits: logits,
                     kernels: kernels)
                 kernels.softmaxFold(
-                    logits: logits.pointer, stride: blockEntries, rows: rows, n: n,
-                    visible: seen.pointer, scale: scale, softcap: softcap,
-                    vectors: vectors(block: block), state: part, rescale: rescale.pointer)
+                    logits: logits, stride: blockEntries, rows: rows, n: n,
+                    visible: seen, scale: scale, softcap: softcap,
+                    vectors: vectors(block: block), state: part, rescale: rescale)
                 values.codec.accumulate(
-                    values, block: block, weights: logits.pointer, rescale: rescale.pointer,
+                    values, block: block, weights: logits, rescale: rescale,
                     indices: nil, state: part, kernels: kernels)
             }
             first += rows
         }
         values.codec.finish(state, kernels: kernels)
+        withExtendedLifetime(scratch) {}
     }
 }

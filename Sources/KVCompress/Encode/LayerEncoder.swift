@@ -112,5 +112,6 @@ struct LayerEncoder {
                 kernels: kernels)
             done += count
         }
+        withExtendedLifetime((gathered, floats)) {}
     }
 }

@@ -198,14 +198,14 @@ public struct Comparison: Sendable {
         }
     }
 
-    /// Decodes some of the held-out tokens one by one over the compressed prefix.
+    /// Decodes the held-out tokens one by one over the compressed prefix, three times over when they are few.
     private func decodeTime(_ compressed: CompressedCache) throws(CompressionError) -> Double {
         let clock = ContinuousClock()
         var attention = AttentionOptions()
         attention.workers = options.workers
         attention.instructionSet = options.instructionSet
         var times: [Double] = []
-        for token in 0..<min(holdout, 16) {
+        for token in (0..<max(holdout, 192)).lazy.map({ $0 % holdout }).prefix(256) {
             let start = clock.now
             var heads = 0
             for (index, layer) in cache.layers.enumerated() {
