@@ -62,11 +62,13 @@ public struct Comparison: Sendable {
     public let prefixTokens: Int
     /// Tokens whose queries judge.
     public let holdout: Int
+    /// The full cache, with the held-out queries only.
     private let cache: Cache
     private let prefix: Cache
     private let options: CompressionOptions
     private let reference: [[[Float]]]
-    private let probabilities: [[[Float]]]
+    /// What every token receives from the held-out queries, summed.
+    private let received: ReceivedAttention
 
     /// Holds out the last tokens of a cache and computes attention on the full one.
     ///
@@ -87,24 +89,30 @@ public struct Comparison: Sendable {
             }
         }
         try cache.checkValues()
-        self.cache = cache
         self.holdout = holdout
         self.options = options
         prefixTokens = cache.tokens - holdout
         prefix = try cache.prefix(prefixTokens)
+        let judged = try Cache(
+            layers: cache.layers.map { layer in
+                CacheLayer(
+                    keys: layer.keys, values: layer.values,
+                    queries: layer.queries?.map { $0[$0.count - holdout..<$0.count] })
+            })
+        self.cache = judged
+        received = Observation(
+            cache: judged, kernels: Kernels(options.instructionSet), workers: options.workers,
+            allocator: options.allocator
+        ).attention(ReceivedAttention.Request(reductions: [.sum]))
         var reference: [[[Float]]] = []
-        var probabilities: [[[Float]]] = []
-        for layer in cache.layers {
-            let queries = Self.heldOut(layer, holdout)
+        for layer in judged.layers {
             reference.append(
                 try LayerCache(viewing: layer).attend(
-                    queries, options: Self.causal(cache.tokens, holdout, options),
+                    layer.queries ?? [], options: Self.causal(cache.tokens, holdout, options),
                     allocator: options.allocator))
-            probabilities.append(Self.received(layer, queries, tokens: cache.tokens, options))
         }
         self.reference = reference
-        self.probabilities = probabilities
-        _ = try row(for: nil)  // so that the first plan is not timed on cold code and memory
+        _ = try? row(for: nil)  // so that the first plan is not timed on cold code and memory
     }
 
     /// Compresses the prefix by a plan and measures it; nil is the full cache in f16.
@@ -115,9 +123,8 @@ public struct Comparison: Sendable {
         var cosines: [Double] = []
         var masses: [Double] = []
         for (index, layer) in cache.layers.enumerated() {
-            let queries = Self.heldOut(layer, holdout)
             let outputs = try joined(compressed, index).attend(
-                queries, options: Self.causal(cache.tokens, holdout, options),
+                layer.queries ?? [], options: Self.causal(cache.tokens, holdout, options),
                 allocator: options.allocator)
             for (output, exact) in zip(outputs, reference[index]) {
                 errors.append(Self.distance(output, exact))
@@ -145,10 +152,6 @@ public struct Comparison: Sendable {
         return joined
     }
 
-    private static func heldOut(_ layer: CacheLayer, _ holdout: Int) -> [Rows] {
-        (layer.queries ?? []).map { $0[$0.count - holdout..<$0.count] }
-    }
-
     private static func causal(
         _ tokens: Int, _ holdout: Int, _ options: CompressionOptions
     ) -> AttentionOptions {
@@ -159,40 +162,16 @@ public struct Comparison: Sendable {
         return attention
     }
 
-    /// Probability that each token receives from the held-out queries: `[query head][token]`, summed.
-    private static func received(
-        _ layer: CacheLayer, _ queries: [Rows], tokens: Int, _ options: CompressionOptions
-    ) -> [[Float]] {
-        let kernels = Kernels(options.instructionSet)
-        let n = queries[0].count
-        let dim = layer.geometry.keyDim
-        let group = queries.count / layer.keys.count
-        let visible = (tokens - n..<tokens).map { UInt32($0 + 1) }
-        let logits = options.allocator.buffer(Float.self, n * tokens)
-        let packed = options.allocator.buffer(Float.self, n * dim)
-        return queries.enumerated().map { head, rows in
-            let keys = layer.keys[head / group]
-            kernels.convert(rows, rows: 0..<n, to: packed.pointer)
-            kernels.dots(
-                packed.pointer, rows: n, with: keys, count: tokens, to: logits.pointer, stride: tokens)
-            var sum = [Float](repeating: 0, count: tokens)
-            sum.withUnsafeMutableBufferPointer { buffer in
-                kernels.observe(
-                    logits.pointer, stride: tokens, keys: tokens, visible: visible,
-                    scale: 1 / Float(dim).squareRoot(), windowStart: 0, threshold: 0
-                ) { $0 == .sum ? buffer.baseAddress : nil }
-            }
-            return sum
-        }
-    }
-
     /// Per query head: the share of its attention that falls on represented tokens and the suffix.
     private func mass(of compressed: CompressedCache, layer: Int) -> [Double] {
-        let group = probabilities[layer].count / cache.layers[layer].keys.count
-        return probabilities[layer].enumerated().map { head, received in
-            var kept = received[prefixTokens...].reduce(0.0) { $0 + Double($1) }
+        let heads = reference[layer].count
+        let group = heads / cache.layers[layer].keys.count
+        let sums = received.rows(.sum, layer: layer, heads: heads)
+        return (0..<heads).map { head in
+            func sum(_ token: Int) -> Double { Double(sums[head * cache.tokens + token]) }
+            var kept = (prefixTokens..<cache.tokens).reduce(0) { $0 + sum($1) }
             for segment in compressed.layers[layer].heads[head / group] {
-                for entry in 0..<segment.count { kept += Double(received[Int(segment.positions(entry))]) }
+                for entry in 0..<segment.count { kept += sum(Int(segment.positions(entry))) }
             }
             return kept / Double(holdout)
         }
@@ -209,7 +188,7 @@ public struct Comparison: Sendable {
             let start = clock.now
             var heads = 0
             for (index, layer) in cache.layers.enumerated() {
-                let queries = Self.heldOut(layer, holdout).map { $0[token..<token + 1] }
+                let queries = (layer.queries ?? []).map { $0[token..<token + 1] }
                 heads += queries.count
                 _ = try compressed.attend(queries, layer: index, options: attention)
             }
