@@ -3,7 +3,8 @@ import KVCompress
 import KVFiles
 
 // A real cache: six layers of a 5M-parameter model over a story of 512 tokens.
-let dump = URL(filePath: CommandLine.arguments.dropFirst().first ?? "data/tinystories-5m.kv.safetensors")
+let dump = URL(
+    filePath: CommandLine.arguments.dropFirst().first ?? "data/tinystories-5m.kv.safetensors")
 let cache = try KVDump.read(dump)
 
 // Keep what SnapKV finds important, in 4 bits behind a rotation.

@@ -8,13 +8,15 @@ extension CacheLayer {
     public func effectiveKeyRank(energy: Double = 0.9) -> Double {
         let ranks = keys.map { rows -> Double in
             let gram = LinearAlgebra.gram(rows.floats(), dim: rows.dim)
-            let values = LinearAlgebra.symmetricEigen(gram, n: rows.dim).values.reversed().map(Double.init)
+            let values = LinearAlgebra.symmetricEigen(gram, n: rows.dim).values.reversed().map(
+                Double.init)
             let wanted = values.reduce(0, +) * energy
             var sum = 0.0
-            return Double(values.prefix { value in
-                defer { sum += value }
-                return sum < wanted
-            }.count)
+            return Double(
+                values.prefix { value in
+                    defer { sum += value }
+                    return sum < wanted
+                }.count)
         }
         return ranks.reduce(0, +) / Double(ranks.count)
     }

@@ -78,7 +78,9 @@ public struct Comparison: Sendable {
     ) throws(CompressionError) {
         guard holdout > 0, holdout < cache.tokens else {
             throw CompressionError(
-                .cache, "cannot hold out \(holdout) of \(cache.tokens) tokens; valid is 1...\(cache.tokens - 1)")
+                .cache,
+                "cannot hold out \(holdout) of \(cache.tokens) tokens; valid is 1...\(cache.tokens - 1)"
+            )
         }
         for (index, layer) in cache.layers.enumerated() {
             guard let queries = layer.queries, queries[0].count >= holdout else {
