@@ -4,11 +4,17 @@ public struct AttentionOptions: Sendable {
     public var scale: Float?
     /// Logits become softcap * tanh(logit / softcap); 0 leaves them.
     public var softcap: Float = 0
-    /// The position of each query row: it sees entries at or before it. Nil: every row sees everything.
+    /// The position of each query row: it sees entries at or before it.
+    ///
+    /// Nil: every row sees everything.
     public var positions: [Int32]?
-    /// The threads to use. Results do not depend on their number.
+    /// The threads to use.
+    ///
+    /// Results do not depend on their number.
     public var workers: Workers = .caller
-    /// The level of the kernels. Results do not depend on it.
+    /// The level of the kernels.
+    ///
+    /// Results do not depend on it.
     public var instructionSet: InstructionSet = .best
 
     /// The usual scale, no softcap, no causal mask, the caller's thread, the best kernels.
@@ -16,7 +22,9 @@ public struct AttentionOptions: Sendable {
 }
 
 extension LayerCache {
-    /// Entries that one piece of work folds from an empty state. The partition of a head depends on
+    /// Entries that one piece of work folds from an empty state.
+    ///
+    /// The partition of a head depends on
     /// nothing else, so neither do the results.
     static let rangeBlocks = 32
 

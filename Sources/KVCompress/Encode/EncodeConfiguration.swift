@@ -18,7 +18,9 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
 
     /// The numbers' format.
     public var format: Format
-    /// Codes under one scale: 32, 64 or 128. A row's last group may be shorter.
+    /// Codes under one scale: 32, 64 or 128.
+    ///
+    /// A row's last group may be shorter.
     public var group: Int = 32
     /// What shares a scale.
     public var axis: Axis = .token

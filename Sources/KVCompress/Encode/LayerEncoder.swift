@@ -58,7 +58,9 @@ struct LayerEncoder {
         return offset
     }
 
-    /// Encodes every head. Reads the kept rows once and writes each store once; scratch is 128 rows a head.
+    /// Encodes every head.
+    ///
+    /// Reads the kept rows once and writes each store once; scratch is 128 rows a head.
     func encode(allocator: Allocator, kernels: Kernels) -> LayerCache {
         let storage = allocator.allocate(byteCount)
         for list in lists {

@@ -1,5 +1,7 @@
 /// A codec behind a Hadamard rotation (QuaRot, arXiv 2404.00456): outliers of single channels spread over
-/// the whole row before it is coded. Queries are rotated with the keys, outputs back with the values.
+/// the whole row before it is coded.
+///
+/// Queries are rotated with the keys, outputs back with the values.
 struct RotatedCodec: Codec {
     private let base: any Codec
 

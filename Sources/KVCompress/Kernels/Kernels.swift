@@ -45,7 +45,9 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
     }
 }
 
-/// The kernels at one level: the only door to C. Results are the same at every level.
+/// The kernels at one level: the only door to C.
+///
+/// Results are the same at every level.
 struct Kernels: Sendable {
     let isa: kv_isa
 

@@ -1,8 +1,12 @@
 /// What compressing may use.
 public struct CompressionOptions: Sendable {
-    /// The threads. The result does not depend on their number.
+    /// The threads.
+    ///
+    /// The result does not depend on their number.
     public var workers: Workers
-    /// The level of the kernels. The result does not depend on it.
+    /// The level of the kernels.
+    ///
+    /// The result does not depend on it.
     public var instructionSet: InstructionSet
     /// Where memory comes from: ask it for the peak.
     public var allocator: Allocator

@@ -15,7 +15,7 @@ struct Term: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Reads the grammar of plans, in which blanks between words and signs mean nothing:
+/// Reads the grammar of plans, in which blanks between words and signs mean nothing.
 ///
 ///     plan     = term { "|" term }
 ///     term     = word [ "(" [ argument { "," argument } ] ")" ]

@@ -8,7 +8,9 @@ public struct Ledger: Sendable, Equatable {
     /// The sum of the components: what ratio and bits per value are made of.
     public var storedBytes: Int { components.values.reduce(0, +) }
 
-    /// Counts layers. A list or storage that several segments share is counted once.
+    /// Counts layers.
+    ///
+    /// A list or storage that several segments share is counted once.
     init(_ layers: [LayerCache]) {
         var lists: Set<ObjectIdentifier> = []
         var storages: Set<ObjectIdentifier> = []

@@ -22,7 +22,7 @@ struct Seeded: RandomNumberGenerator {
 /// A cache of random rows, kept as plain arrays beside it for the references.
 struct SeededCache {
     var cache: Cache
-    /// `[layer][head][token][element]`
+    /// The keys: `[layer][head][token][element]`.
     var keys: [[[[Float]]]] = []
     var queries: [[[[Float]]]] = []
     let group: Int
