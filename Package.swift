@@ -36,7 +36,7 @@ let package = Package(
             ],
             swiftSettings: swiftSettings,
             linkerSettings: [
-                .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS])),
+                .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS]))
             ]),
         .target(name: "KVFiles", dependencies: ["KVCompress"], swiftSettings: swiftSettings),
         .executableTarget(

@@ -27,7 +27,8 @@ private func layer(seed: UInt64) -> CacheLayer {
     func heads(_ storage: Storage) -> [Rows] {
         (0..<kvHeads).map {
             Rows(
-                storage: storage, byteOffset: $0 * tokens * dim * 2, format: .f16, count: tokens, dim: dim)
+                storage: storage, byteOffset: $0 * tokens * dim * 2, format: .f16, count: tokens,
+                dim: dim)
         }
     }
     return CacheLayer(keys: heads(keys), values: heads(values))
@@ -77,7 +78,8 @@ let benchmarks: @Sendable () -> Void = {
             }
         } setup: { () -> [CompressedCache] in
             let caches = try layers(Plan(text))
-            let exact = try Plan("f32").compress(Cache(layers: [layer(seed: 7)])).attend(queries, layer: 0)
+            let exact = try Plan("f32").compress(Cache(layers: [layer(seed: 7)])).attend(
+                queries, layer: 0)
             try check(caches[0], against: exact, bound: bound)
             return caches
         }

@@ -51,7 +51,8 @@ let benchmarks: @Sendable () -> Void = {
         for bits in [8, 4] {
             let tile =
                 bits == 8
-                ? kv_tile_bytes_q8(quantizer(values: false)) : kv_tile_bytes_q4(quantizer(values: false))
+                ? kv_tile_bytes_q8(quantizer(values: false))
+                : kv_tile_bytes_q4(quantizer(values: false))
             let blockBytes = tile * block / 16
 
             Benchmark("score q\(bits) \(level.name)") { benchmark in
@@ -64,7 +65,8 @@ let benchmarks: @Sendable () -> Void = {
                     for index in 0..<workingSet / blockBytes {
                         score(
                             level.isa, &logits, block, prepared, rows,
-                            (data + index * blockBytes).assumingMemoryBound(to: UInt8.self), nil, nil, 0,
+                            (data + index * blockBytes).assumingMemoryBound(to: UInt8.self), nil,
+                            nil, 0,
                             block, quantizer(values: false))
                     }
                 }
@@ -80,7 +82,8 @@ let benchmarks: @Sendable () -> Void = {
                     for index in 0..<workingSet / blockBytes {
                         accumulate(
                             level.isa, &accumulator, rescale, rows, weights, block,
-                            (data + index * blockBytes).assumingMemoryBound(to: UInt8.self), nil, nil, 0,
+                            (data + index * blockBytes).assumingMemoryBound(to: UInt8.self), nil,
+                            nil, 0,
                             block, nil, 0, quantizer(values: true))
                     }
                 }
@@ -113,7 +116,8 @@ let benchmarks: @Sendable () -> Void = {
             measure(benchmark, bytes: workingSet, threads: 1) {
                 for first in stride(from: 0, to: count, by: chunk) {
                     kv_hamming(
-                        level.isa, &distances, (data + first * 4).assumingMemoryBound(to: UInt8.self),
+                        level.isa, &distances,
+                        (data + first * 4).assumingMemoryBound(to: UInt8.self),
                         min(chunk, count - first), 4, anchor)
                 }
             }

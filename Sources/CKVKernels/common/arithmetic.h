@@ -1,4 +1,5 @@
-// The scalar arithmetic that every kernel is defined by. Vector variants hold the same operations per lane.
+// The scalar arithmetic that every kernel is defined by. Vector variants hold the same operations
+// per lane.
 #pragma once
 #include <math.h>
 #include <stddef.h>
@@ -43,7 +44,8 @@ static inline float kv_tree_dot(const float *a, const float *b, size_t n) {
 static inline float kv_from_f16(uint16_t half) {
     const uint32_t sign = (uint32_t)(half & 0x8000) << 16;
     const uint32_t exponent = half >> 10 & 31, mantissa = half & 0x3ff;
-    if (exponent == 31) return kv_float(sign | 0x7f800000 | mantissa << 13 | (mantissa ? 1u << 22 : 0));
+    if (exponent == 31)
+        return kv_float(sign | 0x7f800000 | mantissa << 13 | (mantissa ? 1u << 22 : 0));
     if (exponent) return kv_float(sign | (exponent + 112) << 23 | mantissa << 13);
     const float tiny = (float)mantissa * 0x1p-24f; // exact: subnormal halves are normal floats
     return sign ? -tiny : tiny;
@@ -81,19 +83,20 @@ static inline uint16_t kv_to_bf16(float x) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-// exp: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 7 in r, scaled by 2^n. Within 1.01 ulp on
-// -87 ... 88; 0 below, where the result would leave the normal floats, and for NaN; x above 88 counts as 88.
-#define KV_EXP_LOWEST -87.0f
+// exp: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial of degree 7 in r, scaled by 2^n.
+// Within 1.01 ulp on -87 ... 88; 0 below, where the result would leave the normal floats, and for
+// NaN; x above 88 counts as 88.
+#define KV_EXP_LOWEST  -87.0f
 #define KV_EXP_HIGHEST 88.0f
-#define KV_LOG2_E 1.44269504088896341f
-#define KV_LN2_HIGH 0.693359375f
-#define KV_LN2_LOW -2.12194440e-4f
-#define KV_EXP_P0 1.9875691500e-4f
-#define KV_EXP_P1 1.3981999507e-3f
-#define KV_EXP_P2 8.3334519073e-3f
-#define KV_EXP_P3 4.1665795894e-2f
-#define KV_EXP_P4 1.6666665459e-1f
-#define KV_EXP_P5 5.0000001201e-1f
+#define KV_LOG2_E      1.44269504088896341f
+#define KV_LN2_HIGH    0.693359375f
+#define KV_LN2_LOW     -2.12194440e-4f
+#define KV_EXP_P0      1.9875691500e-4f
+#define KV_EXP_P1      1.3981999507e-3f
+#define KV_EXP_P2      8.3334519073e-3f
+#define KV_EXP_P3      4.1665795894e-2f
+#define KV_EXP_P4      1.6666665459e-1f
+#define KV_EXP_P5      5.0000001201e-1f
 
 static inline float kv_exp(float x) {
     if (!(x >= KV_EXP_LOWEST)) return 0;

@@ -1,7 +1,7 @@
 // CKVKernels: the arithmetic of KVCompress on rows, as a C API in its own right.
 //
-// Every function is total over the argument ranges written beside it: it allocates nothing, keeps no
-// state, starts no thread and reports no error. Sizes are the caller's to check. Counts may be 0.
+// Every function is total over the argument ranges written beside it: it allocates nothing, keeps
+// no state, starts no thread, reports no error. Sizes are the caller's to check; counts may be 0.
 //
 // One promise holds for all of them: the same input gives the same bits at every level of `kv_isa`.
 // The scalar variants (`*_scalar.c`) are the specification. What they share:
@@ -9,9 +9,11 @@
 //     starting from +0, then lane i += lane i+8, i+4, i+2, i+1 (see common/arithmetic.h);
 //   - fma wherever this header says fma, one rounding each, and no other contraction;
 //   - one polynomial exp, f16 rounding to nearest even, and integer dots that are exact.
+// Inputs whose products or sums overflow f32 are outside the promise.
 //
 // Matrices are row-major. Strides count elements, not bytes, unless the name ends in `_bytes`.
-// f16 and bf16 travel as their bit patterns in uint16_t.
+// Pointers need the alignment of their element type and no more: tiles that of uint16_t, prepared
+// queries that of float, other bytes none. f16 and bf16 travel as their bit patterns in uint16_t.
 #ifndef CKVKERNELS_H
 #define CKVKERNELS_H
 
@@ -65,7 +67,7 @@ void kv_gather_rows(kv_isa isa, void *destination, const void *source, size_t so
                     const uint32_t *indices, size_t count, size_t row_bytes);
 
 /// The index of the first element that is NaN, infinite or larger in magnitude than `limit`;
-/// `count` when there is none.
+/// `count` when there is none. A NaN limit counts as the largest float.
 size_t kv_find_beyond(kv_isa isa, const float *source, size_t count, float limit);
 
 /// norms[i] = sqrt(tree sum of row i with itself).
@@ -77,9 +79,9 @@ void kv_norm_rows(kv_isa isa, float *norms, const float *rows, size_t stride, si
 void kv_dot_adjacent(kv_isa isa, float *dots, const float *rows, size_t stride, size_t count,
                      size_t dim);
 
-/// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two, largest
-/// first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4, ..., then
-/// one multiplication of each element by the block's rounded 1 / sqrt(size).
+/// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two,
+/// largest first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4,
+/// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
 void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
 
 // ---------------------------------------------------------------------------------------------
@@ -110,8 +112,11 @@ typedef struct kv_entry_vectors {
 ///   m'      = max(maximum[r], max over t of x[t]);  rescale[r] = exp(maximum[r] - m')
 ///   w[t]    = exp(x[t] - m');  sum[r] = fma(sum[r], rescale[r], tree sum over t of w[t])
 ///   logits[t] = w[t] (* value_scale[t]);  maximum[r] = m'
-/// An empty state is maximum = -infinity, sum = 0. A row that sees only holes is left as it was, with
-/// weights 0 and rescale 1. tanh(y) = 1 - 2 / (exp(2 y) + 1) on |y|, sign restored.
+/// An empty state is maximum = -infinity, sum = 0; one that sees only holes is left as it was, with
+/// weights 0 and rescale 1. A maximum of zero is stored as +0. A NaN logit counts as a hole, but
+/// under a softcap as softcap with its sign. `visible` is not null; above n it means n. Entries
+/// t >= visible[r] go through value_scale too, except in a row left as it was. On |y|,
+/// tanh(y) = 1 - 2 / (exp(2 y) + 1), sign restored.
 void kv_softmax_fold(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
                      const uint32_t *visible, float scale, float softcap,
                      const kv_entry_vectors *vectors, float *maximum, float *sum, float *rescale);
@@ -132,14 +137,15 @@ void kv_accumulate_bf16(kv_isa isa, float *accumulator, const float *rescale, si
                         const uint16_t *values, size_t value_stride, size_t n,
                         const uint32_t *indices, size_t index_count);
 
-/// Folds state b into state a (both rows x dim): m = max(ma, mb), ea = exp(ma - m), eb = exp(mb - m),
-/// sum_a = fma(sum_a, ea, sum_b * eb), accumulator_a = fma(accumulator_a, ea, accumulator_b * eb).
-/// An empty state on either side leaves the other's bits.
+/// Folds state b into state a (both rows x dim):
+///   m = max(ma, mb), ea = exp(ma - m), eb = exp(mb - m), sum_a = fma(sum_a, ea, sum_b * eb),
+///   accumulator_a = fma(accumulator_a, ea, accumulator_b * eb)
+/// Where b is empty (maximum -infinity) a stays as it is; where only a is, it takes b's bits.
 void kv_merge_states(kv_isa isa, float *maximum_a, float *sum_a, float *accumulator_a,
                      const float *maximum_b, const float *sum_b, const float *accumulator_b,
                      size_t rows, size_t dim);
 
-/// output[r][c] = accumulator[r][c] / sum[r]; a row with sum 0 (it saw nothing) gives zeros.
+/// output[r][c] = accumulator[r][c] / sum[r]; a row with sum 0 (it saw nothing) gives +0.
 void kv_finish_states(kv_isa isa, float *output, const float *accumulator, const float *sum,
                       size_t rows, size_t dim);
 
@@ -152,10 +158,11 @@ void kv_finish_states(kv_isa isa, float *output, const float *accumulator, const
 // with group 32, 64 or 128. b bits, element x, group extremes:
 //   symmetric    scale = f16 up(max|x| / q), code = clamp(rint(x / scale), -q, q), q = 2^(b-1) - 1;
 //                stored as code + 2^(b-1)
-//   asymmetric   zero = f16 down(min), scale = f16 up((max - zero) / q), code = rint((x - zero) / scale)
-//                clamped to 0 ... q, q = 2^b - 1
-// where x / scale is computed as x * (1 / scale), and scale 0 gives the code of 0. Callers refuse
-// |x| > 65504, so scales are finite.
+//   asymmetric   zero = f16 down(min), scale = f16 up((max - zero) / q),
+//                code = rint((x - zero) / scale) clamped to 0 ... q, q = 2^b - 1
+// where x / scale is computed as x * (1 / scale), and scale 0 gives the code of 0. The extremes
+// (max|x|, min, max) get + 0 before they are rounded, so that no scale or zero is -0. Callers
+// refuse |x| > 65504, so scales are finite.
 //
 // Entries lie in tiles of 16. Inside a tile the codes are interleaved four at a time, so that one
 // 32-bit lane holds four codes that an integer dot product consumes together (VNNI, AMX, NEON):
@@ -165,17 +172,18 @@ void kv_finish_states(kv_isa isa, float *output, const float *accumulator, const
 //   values  quad j = tokens 4j ..< 4j+4 of the tile;  lane = element:
 //           q8  byte (j * dim + e) * 4 + c     = code of token 4j + c, element e
 //           q4  byte (v * dim + e) * 4 + c     = token 8v + c (low nibble), 8v + 4 + c (high)
-// Codes of elements or tokens that do not exist are 0 bytes. Per token, a tile's codes are followed
-// by its scales, f16 [groups][16 tokens], then, asymmetric, its zeros in the same shape. Per channel,
-// codes are followed by nothing: scales and zeros, f16 [n / group][dim], are planes of their own.
+// Codes, scales and zeros of elements or tokens that do not exist are 0, and readers rely on it.
+// Per token, a tile's codes are followed by its scales, f16 [groups][16 tokens], then, asymmetric,
+// its zeros in the same shape. Per channel, codes are followed by nothing: scales and zeros are
+// planes of their own, f16 [n / group][dim].
 
 /// How the rows of one store are quantized.
 typedef struct kv_quantizer {
-    uint32_t dim;      ///< elements per row, 1 ... 1024
-    uint32_t group;    ///< 32, 64 or 128
-    bool per_channel;  ///< groups along tokens instead of along the row
-    bool asymmetric;   ///< with a zero beside each scale
-    bool values;       ///< interleaved as values, not as keys
+    uint32_t dim;     ///< elements per row, 1 ... 1024
+    uint32_t group;   ///< 32, 64 or 128
+    bool per_channel; ///< groups along tokens instead of along the row
+    bool asymmetric;  ///< with a zero beside each scale
+    bool values;      ///< interleaved as values, not as keys
 } kv_quantizer;
 
 /// Bytes of one tile of 16 entries: its codes alone, and with what follows them (per token: scales
@@ -185,27 +193,27 @@ size_t kv_code_bytes_q4(kv_quantizer quantizer);
 size_t kv_tile_bytes_q8(kv_quantizer quantizer);
 size_t kv_tile_bytes_q4(kv_quantizer quantizer);
 
-/// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales` (and
-/// `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
+/// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales`
+/// (and `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
 void kv_encode_q8(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                   size_t stride, size_t n, kv_quantizer quantizer);
 void kv_encode_q4(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                   size_t stride, size_t n, kv_quantizer quantizer);
 
 /// The inverse: rows (packed, n x dim), symmetric (code - 2^(b-1)) * scale, asymmetric
-/// fma(code, scale, zero). `first` is the index of tiles' entry 0 within its channel group (0 unless a
-/// group spans several calls); the scales that it uses start at row 0.
+/// fma(code, scale, zero). `first` is the index of tiles' entry 0 within its channel group (0
+/// unless a group spans several calls); the scales that it uses start at row 0.
 void kv_decode_q8(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
                   const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
 void kv_decode_q4(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
                   const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
 
-/// A query in 16-bit fixed point: q[c] = rint(query[c] * (32512 / max|query|)), |q| <= 127 * 256, so
-/// that its high and low bytes are signed: q = 256 * high + low. Padded with zeros to padded_dim = dim
+/// A query in 16-bit fixed point: q[c] = rint(query[c] * (32512 / max|query|)), |q| <= 127 * 256,
+/// so that its high and low bytes are signed: q = 256 * high + low. Zeros pad it to padded_dim, dim
 /// rounded up to 8. A query with max|query| < 1e-30 gives zeros and step 0.
-/// Layout of a prepared row, kv_prepared_bytes(dim, group) long:
+/// A prepared row is kv_prepared_bytes(dim, group) long, its layout:
 ///   float step (= max|query| / 32512); int32 sums[groups] of q over each `group` elements;
-///   int16 q[padded_dim]; int8 high[padded_dim]; int8 low[padded_dim]; zero bytes up to a multiple of 8
+///   int16 q[padded_dim]; int8 high[padded_dim]; int8 low[padded_dim]; zeros to a multiple of 8
 size_t kv_prepared_bytes(size_t dim, size_t group);
 void kv_prepare_queries(kv_isa isa, void *prepared, const float *queries, size_t rows, size_t dim,
                         size_t group);
@@ -214,14 +222,15 @@ void kv_prepare_queries(kv_isa isa, void *prepared, const float *queries, size_t
 // codes cancel, so that little is lost to fixed point. There the middle stands for
 // z' = fma(float(o), scale, zero), which takes the place of the zero.
 
-/// Scores n <= 64 entries from a tile boundary, all rows at once.
+/// Scores n <= 64 entries from a tile boundary, all rows at once. quantizer.values is false.
 /// Per token (`queries` are prepared rows of the quantizer's group):
 ///   f = 0; for each group g ascending: I = integer dot of q and (stored code - o) over g;
 ///   f = fma(float(I), scale[t][g], f); asymmetric: f = fma(float(sums[g]), z'[t][g], f)
 ///   logit = f * step
-/// Per channel (`queries` are packed f32 rows), for each run of entries under one row of scales: folded
-/// query q'[c] = query[c] * scale[c], prepared with group 128; for each 128 elements ascending, I likewise,
-///   f = f + float(I), from f = 0; symmetric: logit = f * step'
+/// Per channel (`queries` are packed f32 rows), for each run of entries under one row of scales:
+///   q'[c] = query[c] * scale[c], the folded query, prepared with group 128
+///   f = 0; for each 128 elements ascending: I likewise, of q'; f = f + float(I)
+///   symmetric: logit = f * step'
 ///   asymmetric: logit = fma(f, step', tree sum of query with z')
 void kv_score_q8(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
                  const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
@@ -230,8 +239,8 @@ void kv_score_q4(kv_isa isa, float *logits, size_t logits_stride, const void *qu
                  const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
                  size_t n, kv_quantizer quantizer);
 
-/// Accumulates n <= 64 entries from a tile boundary, or those of the ascending `indices` (the weights of
-/// all others count as 0), in integers. First a = accumulator * rescale[r]. Then
+/// Accumulates n <= 64 entries from a tile boundary, or those of the ascending `indices`, in
+/// integers. quantizer.values is true. First a = accumulator * rescale[r].
 /// Per token, for each row r and group g of elements:
 ///   u[t] = w[t] * scale[t][g]; top = max|u|; if top >= 1e-30: v[t] = rint(u[t] * (32512 / top)),
 ///   I[c] = sum over t of v[t] * (stored code - o), a[c] = fma(float(I[c]), top / 32512, a[c])
@@ -240,7 +249,8 @@ void kv_score_q4(kv_isa isa, float *logits, size_t logits_stride, const void *qu
 ///   top = max|w|; if top >= 1e-30: v[t] = rint(w[t] * (32512 / top)), I[c] likewise,
 ///   a[c] = fma(float(I[c]), (top / 32512) * scale[c], a[c])
 ///   asymmetric, then: a[c] = fma(tree sum over t of w[t] with 1, z'[c], a[c])
-/// The lanes of the tree sums are t mod 16, t counted from the block's start.
+/// A top below 1e-30 adds no integers: a keeps its bits. The tree sums run over t = 0 ..< 64,
+/// counted from the block's start; entries left out by n, `indices` or the run have weight 0.
 void kv_accumulate_q8(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
                       const float *weights, size_t weights_stride, const uint8_t *tiles,
                       const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
@@ -255,17 +265,19 @@ void kv_accumulate_q4(kv_isa isa, float *accumulator, const float *rescale, size
 
 /// Reductions per key, each `keys` long and added to (maximum: raised), or null when not wanted.
 typedef struct kv_observation {
-    float *sum;          ///< sum of p
-    float *window_sum;   ///< sum of p over the rows >= window_start
-    float *sum_squares;  ///< fma(p, p, .)
-    float *entropy;      ///< sum of -p ln p, computed as fma(-p, x - log-sum-exp, .), 0 where p is 0
-    float *below;        ///< number of rows that see the key and have p < threshold / visible[r]
-    float *maximum;      ///< largest p
+    float *sum;         ///< sum of p
+    float *window_sum;  ///< sum of p over the rows >= window_start
+    float *sum_squares; ///< fma(p, p, .)
+    float *entropy;     ///< sum of -p ln p, as fma(-p, x - log-sum-exp, .) where p > 0
+    float *below;       ///< number of rows that see the key and have p < threshold / visible[r]
+    float *maximum;     ///< largest p
 } kv_observation;
 
 /// Turns a block of raw dots, `rows` x `keys`, into attention probabilities in place, row by row:
-///   x = logit * scale over the first visible[r] keys, p = exp(x - max x) * (1 / tree sum), p = 0 beyond
-/// and adds them to the observation, rows in ascending order.
+///   x = logit * scale, p = exp(x - max x) * (1 / tree sum) over the first visible[r] keys
+///   p = 0 beyond
+/// and adds them to the observation, rows in ascending order. A visible[r] above `keys` means
+/// `keys`, in threshold / visible[r] too.
 void kv_observe(kv_isa isa, kv_observation observation, float *logits, size_t stride, size_t rows,
                 size_t keys, const uint32_t *visible, float scale, size_t window_start,
                 float threshold);
@@ -273,10 +285,10 @@ void kv_observe(kv_isa isa, kv_observation observation, float *logits, size_t st
 // ---------------------------------------------------------------------------------------------
 // crush/: KVCrush (arXiv 2503.00022, section 3)
 
-/// Signature bit of head h and token t: 1 if scores[h][t] > threshold[h], or if equal and t < tie_end[h].
-/// Tokens are taken `page` at a time (1: token signatures); signature t / page holds it at bit
-/// (t % page) * heads + h, bit b in byte b / 8 at 1 << b % 8. Each signature has `bytes` =
-/// ceil(page * heads / 8) bytes; unused bits are 0. The last page may be partial.
+/// Signature bit of head h and token t: 1 if scores[h][t] > threshold[h], or if equal and
+/// t < tie_end[h]. Tokens are taken `page` at a time (1: token signatures); signature t / page
+/// holds it at bit (t % page) * heads + h, bit b in byte b / 8 at 1 << b % 8. Each signature has
+/// `bytes` = ceil(page * heads / 8) bytes; unused bits are 0. The last page may be partial.
 void kv_pack_signatures(kv_isa isa, uint8_t *signatures, size_t bytes, const float *scores,
                         size_t stride, size_t heads, size_t tokens, size_t page,
                         const float *threshold, const uint32_t *tie_end);
@@ -285,8 +297,8 @@ void kv_pack_signatures(kv_isa isa, uint8_t *signatures, size_t bytes, const flo
 void kv_hamming(kv_isa isa, uint32_t *distances, const uint8_t *signatures, size_t count,
                 size_t bytes, const uint8_t *anchor);
 
-/// order = the indices 0 ..< count sorted by (distance, index); counting sort with `counts`, scratch of
-/// largest + 2 elements, where no distance exceeds `largest`.
+/// order = the indices 0 ..< count sorted by (distance, index); counting sort with `counts`,
+/// scratch of largest + 2 elements, where no distance exceeds `largest`.
 void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances, size_t count,
                          uint32_t largest, uint32_t *counts);
 

@@ -47,7 +47,8 @@ extension LayerCache {
             let tokens = first..<min(first + chunk, n)
             var part = options
             part.positions = options.positions.map { Array($0[tokens]) }
-            let found = attendChunk(queries.map { $0[tokens] }, group: group, options: part, allocator: allocator)
+            let found = attendChunk(
+                queries.map { $0[tokens] }, group: group, options: part, allocator: allocator)
             for head in outputs.indices { outputs[head] += found[head] }
         }
         return outputs
@@ -65,7 +66,8 @@ extension LayerCache {
         }
         let pieces = heads.indices.flatMap { head in
             heads[head].indices.flatMap { segment in
-                stride(from: 0, to: heads[head][segment].keys.blocks, by: Self.rangeBlocks).map { first in
+                stride(from: 0, to: heads[head][segment].keys.blocks, by: Self.rangeBlocks).map {
+                    first in
                     let end = min(first + Self.rangeBlocks, heads[head][segment].keys.blocks)
                     return Piece(head: head, segment: segment, blocks: first..<end)
                 }
@@ -97,16 +99,19 @@ extension LayerCache {
         }
         guard queries.count / heads.count <= 16 else {
             throw CompressionError(
-                .layer, "\(queries.count / heads.count) query heads per kv head; at most 16 are supported")
+                .layer,
+                "\(queries.count / heads.count) query heads per kv head; at most 16 are supported")
         }
         for (head, rows) in queries.enumerated() {
             guard rows.dim == geometry.keyDim else {
                 throw CompressionError(
-                    .layer, "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
+                    .layer,
+                    "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
             }
             guard rows.count == queries[0].count else {
                 throw CompressionError(
-                    .layer, "query head \(head) has \(rows.count) rows, head 0 has \(queries[0].count)")
+                    .layer,
+                    "query head \(head) has \(rows.count) rows, head 0 has \(queries[0].count)")
             }
         }
         if let positions = options.positions, positions.count != queries[0].count {
@@ -121,7 +126,9 @@ extension LayerCache {
         _ segment: Segment, n: Int, group: Int, positions: [Int32]?
     ) -> [UInt32]? {
         positions.map { positions in
-            let once = positions.map { UInt32(segment.positions.count(upTo: $0, of: segment.count)) }
+            let once = positions.map {
+                UInt32(segment.positions.count(upTo: $0, of: segment.count))
+            }
             return (0..<group).flatMap { _ in once }
         }
     }
@@ -141,7 +148,8 @@ extension LayerCache {
             let total: FoldState
             if let first {
                 total = FoldState(
-                    adopting: states.pointer + first * stateFloats, rows: rows, dim: geometry.valueDim)
+                    adopting: states.pointer + first * stateFloats, rows: rows,
+                    dim: geometry.valueDim)
                 for next in first + 1..<first + count {
                     kernels.merge(
                         total,
@@ -152,12 +160,15 @@ extension LayerCache {
             } else {
                 total = FoldState(at: empty.pointer, rows: rows, dim: geometry.valueDim)
             }
-            let output = [Float](unsafeUninitializedCapacity: rows * geometry.valueDim) { buffer, count in
+            let output = [Float](unsafeUninitializedCapacity: rows * geometry.valueDim) {
+                buffer, count in
                 kernels.finish(total, output: buffer.baseAddress!)
                 count = rows * geometry.valueDim
             }
             let perHead = n * geometry.valueDim
-            for member in 0..<group { outputs.append(Array(output[member * perHead..<(member + 1) * perHead])) }
+            for member in 0..<group {
+                outputs.append(Array(output[member * perHead..<(member + 1) * perHead]))
+            }
         }
         return outputs
     }
@@ -173,10 +184,12 @@ extension Segment {
     ) {
         let keyDim = keys.codec.dim
         let tile = min(rowTile, state.rows)
-        let prepared = allocator.allocate(keys.codec.preparedBytes(rows: tile))
-        let logits = allocator.buffer(Float.self, tile * blockEntries)
-        let rescale = allocator.buffer(Float.self, tile)
-        let seen = allocator.buffer(UInt32.self, tile)
+        let preparedBytes = (keys.codec.preparedBytes(rows: tile) + 63) / 64 * 64
+        let scratch = allocator.allocate(preparedBytes + tile * (blockEntries + 2) * 4)
+        let prepared = scratch.base
+        let logits = (prepared + preparedBytes).assumingMemoryBound(to: Float.self)
+        let rescale = logits + tile * blockEntries
+        let seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
         var first = 0
         while first < state.rows {
             let rows = min(tile, state.rows - first)
@@ -184,29 +197,31 @@ extension Segment {
                 maximum: state.maximum + first, sum: state.sum + first,
                 accumulator: state.accumulator + first * state.dim, rows: rows, dim: state.dim)
             keys.codec.prepare(
-                queries + first * keyDim, rows: rows, to: prepared.base, kernels: kernels)
+                queries + first * keyDim, rows: rows, to: prepared, kernels: kernels)
             for block in blocks {
                 let n = keys.entries(block: block)
                 var anySees = visible == nil
                 for row in 0..<rows {
-                    let count = visible.map { max(0, Int($0[first + row]) - block * blockEntries) } ?? n
-                    seen.pointer[row] = UInt32(min(count, n))
+                    let count =
+                        visible.map { max(0, Int($0[first + row]) - block * blockEntries) } ?? n
+                    seen[row] = UInt32(min(count, n))
                     anySees = anySees || count > 0
                 }
                 if !anySees { break }
                 keys.codec.score(
-                    keys, block: block, prepared: prepared.base, rows: rows, logits: logits.pointer,
+                    keys, block: block, prepared: prepared, rows: rows, logits: logits,
                     kernels: kernels)
                 kernels.softmaxFold(
-                    logits: logits.pointer, stride: blockEntries, rows: rows, n: n,
-                    visible: seen.pointer, scale: scale, softcap: softcap,
-                    vectors: vectors(block: block), state: part, rescale: rescale.pointer)
+                    logits: logits, stride: blockEntries, rows: rows, n: n,
+                    visible: seen, scale: scale, softcap: softcap,
+                    vectors: vectors(block: block), state: part, rescale: rescale)
                 values.codec.accumulate(
-                    values, block: block, weights: logits.pointer, rescale: rescale.pointer,
+                    values, block: block, weights: logits, rescale: rescale,
                     indices: nil, state: part, kernels: kernels)
             }
             first += rows
         }
         values.codec.finish(state, kernels: kernels)
+        withExtendedLifetime(scratch) {}
     }
 }

@@ -57,7 +57,9 @@ public struct Cache: Sendable {
             throw CompressionError(.cache, "the cache is empty: it has no layers or no kv heads")
         }
         tokens = first.count
-        guard tokens > 0 else { throw CompressionError(.cache, "the cache is empty: it has 0 tokens") }
+        guard tokens > 0 else {
+            throw CompressionError(.cache, "the cache is empty: it has 0 tokens")
+        }
         guard tokens <= Int32.max else {
             throw CompressionError(.cache, "\(tokens) tokens; at most \(Int32.max) are supported")
         }
@@ -66,7 +68,9 @@ public struct Cache: Sendable {
         for (index, layer) in layers.enumerated() { try Self.check(layer, index, tokens: tokens) }
     }
 
-    private static func check(_ layer: CacheLayer, _ index: Int, tokens: Int) throws(CompressionError) {
+    private static func check(_ layer: CacheLayer, _ index: Int, tokens: Int)
+        throws(CompressionError)
+    {
         func fail(_ what: String) -> CompressionError {
             CompressionError(.cache, "layer \(index): \(what)")
         }
@@ -77,26 +81,36 @@ public struct Cache: Sendable {
         for (name, rows) in [("key", layer.keys), ("value", layer.values)] {
             for (head, r) in rows.enumerated() {
                 guard r.count == tokens else {
-                    throw fail("\(name) of head \(head) has \(r.count) tokens, the first layer has \(tokens)")
+                    throw fail(
+                        "\(name) of head \(head) has \(r.count) tokens, the first layer has \(tokens)"
+                    )
                 }
                 guard r.dim == rows[0].dim, (1...1024).contains(r.dim) else {
-                    throw fail("\(name) of head \(head) has head dim \(r.dim); valid is 1...1024, equal in all heads")
+                    throw fail(
+                        "\(name) of head \(head) has head dim \(r.dim); valid is 1...1024, equal in all heads"
+                    )
                 }
             }
         }
         guard let queries = layer.queries else { return }
         guard !queries.isEmpty, queries.count % layer.keys.count == 0 else {
-            throw fail("\(queries.count) query heads are no multiple of \(layer.keys.count) kv heads")
+            throw fail(
+                "\(queries.count) query heads are no multiple of \(layer.keys.count) kv heads")
         }
         guard queries.count / layer.keys.count <= 16 else {
-            throw fail("\(queries.count / layer.keys.count) query heads per kv head; at most 16 are supported")
+            throw fail(
+                "\(queries.count / layer.keys.count) query heads per kv head; at most 16 are supported"
+            )
         }
         for (head, r) in queries.enumerated() {
             guard r.dim == layer.keys[0].dim else {
-                throw fail("query head \(head) has head dim \(r.dim), the keys \(layer.keys[0].dim)")
+                throw fail(
+                    "query head \(head) has head dim \(r.dim), the keys \(layer.keys[0].dim)")
             }
             guard r.count == queries[0].count, r.count > 0, r.count <= tokens else {
-                throw fail("query head \(head) has \(r.count) rows; valid is 1...\(tokens), equal in all heads")
+                throw fail(
+                    "query head \(head) has \(r.count) rows; valid is 1...\(tokens), equal in all heads"
+                )
             }
         }
     }
@@ -110,7 +124,8 @@ public struct Cache: Sendable {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float?)] = [
                 ("key", layer.keys, encode?.limit(.keys, layer.geometry)),
-                ("value", layer.values, encode?.limit(.values, layer.geometry)), ("query", layer.queries ?? [], nil),
+                ("value", layer.values, encode?.limit(.values, layer.geometry)),
+                ("query", layer.queries ?? [], nil),
             ]
             for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
@@ -120,7 +135,9 @@ public struct Cache: Sendable {
                     throw CompressionError(
                         .values,
                         "layer \(index), \(name) head \(head), token \(token): \(found.value) "
-                            + (found.value.isFinite ? "is beyond \(limit), the largest that the plan can store" : "is not finite"))
+                            + (found.value.isFinite
+                                ? "is beyond \(limit), the largest that the plan can store"
+                                : "is not finite"))
                 }
             }
         }

@@ -44,9 +44,11 @@ extension CompressedCache {
                     var entry = Manifest.SegmentEntry(
                         count: segment.count,
                         keys: .init(
-                            codec: segment.keys.codec.configuration, offset: segment.keys.byteOffset),
+                            codec: segment.keys.codec.configuration, offset: segment.keys.byteOffset
+                        ),
                         values: .init(
-                            codec: segment.values.codec.configuration, offset: segment.values.byteOffset))
+                            codec: segment.values.codec.configuration,
+                            offset: segment.values.byteOffset))
                     switch segment.positions {
                     case .run(let first): entry.first = first
                     case .list(let list, let offset): entry.list = list.byteOffset + offset * 4
@@ -78,9 +80,11 @@ extension CompressedCache {
         } catch {
             throw CompressionError(.archive, "the manifest is not a KVCompress manifest: \(error)")
         }
-        guard manifest.tokens > 0, manifest.tokens <= Int(Int32.max), !manifest.layers.isEmpty else {
+        guard manifest.tokens > 0, manifest.tokens <= Int(Int32.max), !manifest.layers.isEmpty
+        else {
             throw CompressionError(
-                .archive, "the manifest names \(manifest.layers.count) layers of \(manifest.tokens) tokens")
+                .archive,
+                "the manifest names \(manifest.layers.count) layers of \(manifest.tokens) tokens")
         }
         // So that no sum of bytes over tokens, heads and dims overflows.
         guard manifest.layers.reduce(0, { $0 + $1.heads.count }) <= 1 << 19 else {
@@ -88,19 +92,23 @@ extension CompressedCache {
         }
         var layers: [LayerCache] = []
         for (index, entry) in manifest.layers.enumerated() {
-            guard let section = archive.sections.first(where: { $0.name == "layer.\(index)" }) else {
+            guard let section = archive.sections.first(where: { $0.name == "layer.\(index)" })
+            else {
                 throw CompressionError(.archive, "section layer.\(index) is missing")
             }
             guard UInt(bitPattern: section.storage.base) % 64 == 0 else {
-                throw CompressionError(.archive, "section layer.\(index) is not aligned to 64 bytes")
+                throw CompressionError(
+                    .archive, "section layer.\(index) is not aligned to 64 bytes")
             }
-            layers.append(try Self.layer(entry, index, in: section.storage, tokens: manifest.tokens))
+            layers.append(
+                try Self.layer(entry, index, in: section.storage, tokens: manifest.tokens))
         }
         let report = Report(
             plan: manifest.plan.description, tokens: manifest.tokens, layers: layers,
             peakBytes: manifest.peakBytes, seconds: manifest.seconds, remarks: manifest.remarks)
         self.init(
-            plan: manifest.plan, tokens: manifest.tokens, metadata: manifest.metadata, report: report,
+            plan: manifest.plan, tokens: manifest.tokens, metadata: manifest.metadata,
+            report: report,
             layers: layers)
     }
 
@@ -123,7 +131,8 @@ extension CompressedCache {
             var last: Int32 = -1
             for segment in segments {
                 guard segment.count > 0, segment.count <= tokens else {
-                    throw fail("a segment of \(segment.count) entries in a cache of \(tokens) tokens")
+                    throw fail(
+                        "a segment of \(segment.count) entries in a cache of \(tokens) tokens")
                 }
                 func store(
                     _ entry: Manifest.StoreEntry, _ side: Side, _ dim: Int
@@ -136,11 +145,13 @@ extension CompressedCache {
                         throw fail("\(segment.count) entries do not fill per-channel groups")
                     }
                     let bytes = codec.allocatedBytes(segment.count)
-                    guard entry.offset >= 0, entry.offset % 64 == 0, entry.offset <= storage.byteCount,
+                    guard entry.offset >= 0, entry.offset % 64 == 0,
+                        entry.offset <= storage.byteCount,
                         bytes <= storage.byteCount - entry.offset
                     else { throw fail("\(bytes) bytes at \(entry.offset) lie outside the section") }
                     return Store(
-                        codec: codec, storage: storage, byteOffset: entry.offset, count: segment.count)
+                        codec: codec, storage: storage, byteOffset: entry.offset,
+                        count: segment.count)
                 }
                 let positions: Positions
                 switch (segment.first, segment.list) {
@@ -151,23 +162,30 @@ extension CompressedCache {
                     guard place >= 0, place % 4 == 0, place <= storage.byteCount,
                         segment.count * 4 <= storage.byteCount - place
                     else { throw fail("positions at \(place) lie outside the section") }
-                    let list = lists[place] ?? PositionList(
-                        storage: storage, byteOffset: place, count: segment.count)
-                    guard list.count == segment.count else { throw fail("two lengths of one position list") }
+                    let list =
+                        lists[place]
+                        ?? PositionList(
+                            storage: storage, byteOffset: place, count: segment.count)
+                    guard list.count == segment.count else {
+                        throw fail("two lengths of one position list")
+                    }
                     lists[place] = list
                     positions = .list(list, offset: 0)
                 default: throw fail("a segment needs either a first position or a list")
                 }
                 if case .run(let first) = positions {
                     guard first > last, Int(first) + segment.count <= tokens else {
-                        throw fail("positions from \(first) do not fit \(tokens) tokens in ascending order")
+                        throw fail(
+                            "positions from \(first) do not fit \(tokens) tokens in ascending order"
+                        )
                     }
                     last = first + Int32(segment.count) - 1
                 } else {
                     for entry in 0..<segment.count {
                         let position = positions(entry)
                         guard position > last, Int(position) < tokens else {
-                            throw fail("position \(position) after \(last) in a cache of \(tokens) tokens")
+                            throw fail(
+                                "position \(position) after \(last) in a cache of \(tokens) tokens")
                         }
                         last = position
                     }

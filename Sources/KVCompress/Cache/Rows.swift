@@ -32,7 +32,9 @@ public struct Rows: Sendable {
         let span = count == 0 ? 0 : ((count - 1) * stride + dim) * format.byteCount
         precondition(byteOffset + span <= storage.byteCount, "rows outside their storage")
         precondition(
-            count == 0 || (UInt(bitPattern: storage.base) + UInt(byteOffset)) % UInt(format.byteCount) == 0,
+            count == 0
+                || (UInt(bitPattern: storage.base) + UInt(byteOffset)) % UInt(format.byteCount)
+                    == 0,
             "rows not aligned to their elements")
         self.storage = storage
         self.byteOffset = byteOffset

@@ -83,7 +83,8 @@ struct LayerCache: Sendable {
         heads = zip(layer.keys, layer.values).map { keys, values in
             [
                 Segment(
-                    keys: Store(viewing: keys, side: .keys), values: Store(viewing: values, side: .values),
+                    keys: Store(viewing: keys, side: .keys),
+                    values: Store(viewing: values, side: .values),
                     positions: .run(first: Int32(firstPosition)))
             ]
         }

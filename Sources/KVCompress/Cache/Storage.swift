@@ -59,7 +59,8 @@ public final class Storage: @unchecked Sendable {
     /// Wraps bytes that `owner` keeps alive and nobody changes.
     public init(unsafeBytes: UnsafeRawBufferPointer, keptBy owner: AnyObject) {
         // An empty buffer has no address; any non-null one serves, as nothing is read.
-        base = UnsafeMutableRawPointer(mutating: unsafeBytes.baseAddress)
+        base =
+            UnsafeMutableRawPointer(mutating: unsafeBytes.baseAddress)
             ?? UnsafeMutableRawPointer(bitPattern: 64)!
         byteCount = unsafeBytes.count
         self.owner = .other(owner)
@@ -86,7 +87,9 @@ public final class Storage: @unchecked Sendable {
     }
 
     /// The bytes, valid while this object lives.
-    public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
+    public var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base, count: byteCount)
+    }
 }
 
 /// Typed scratch or a stored vector: `count` values at the start of a storage.

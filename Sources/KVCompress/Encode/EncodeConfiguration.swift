@@ -55,7 +55,8 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public var protect: Int = 0
 
     /// The stage of a plan that names none: everything in f16.
-    public static let plain = EncodeConfiguration(keys: CodecConfiguration(.f16), values: CodecConfiguration(.f16))
+    public static let plain = EncodeConfiguration(
+        keys: CodecConfiguration(.f16), values: CodecConfiguration(.f16))
 
     /// Creates a stage from its two codecs.
     public init(keys: CodecConfiguration, values: CodecConfiguration) {
@@ -65,7 +66,9 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
 
     /// The largest magnitude that a side can store.
     func limit(_ side: Side, _ geometry: LayerGeometry) -> Float {
-        let coded = side == .keys ? keys.limit(dim: geometry.keyDim) : values.limit(dim: geometry.valueDim)
-        return window > 0 || protect > 0 ? min(coded, CodecConfiguration(.f16).limit(dim: 1)) : coded
+        let coded =
+            side == .keys ? keys.limit(dim: geometry.keyDim) : values.limit(dim: geometry.valueDim)
+        return window > 0 || protect > 0
+            ? min(coded, CodecConfiguration(.f16).limit(dim: 1)) : coded
     }
 }

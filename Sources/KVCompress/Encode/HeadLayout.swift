@@ -21,7 +21,8 @@ struct HeadLayout {
         // Groups are powers of two, so the larger multiple serves both sides.
         let whole = coded - coded % max(keys.entryMultiple, values.entryMultiple)
         func tail(_ configuration: CodecConfiguration, _ side: Side, _ dim: Int) -> any Codec {
-            (configuration.axis == .channel && configuration.format.isQuantized ? plain : configuration)
+            (configuration.axis == .channel && configuration.format.isQuantized
+                ? plain : configuration)
                 .codec(side, dim: dim)
         }
         let plainKeys = plain.codec(.keys, dim: geometry.keyDim)

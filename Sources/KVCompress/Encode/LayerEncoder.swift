@@ -24,7 +24,8 @@ struct LayerEncoder {
         var known: [ArraySlice<UInt32>: Int] = [:]
         for entries in kept {
             let layout = HeadLayout(
-                entries: entries.count, geometry: layer.geometry, encode: encode, protected: protected)
+                entries: entries.count, geometry: layer.geometry, encode: encode,
+                protected: protected)
             var placed: [Placed] = []
             for part in layout.parts {
                 let keyOffset = reserve(part.keys.allocatedBytes(part.entries.count))
@@ -42,7 +43,9 @@ struct LayerEncoder {
                     place = .list(byteOffset: offset)
                 }
                 placed.append(
-                    Placed(part: part, keyOffset: keyOffset, valueOffset: valueOffset, positions: place))
+                    Placed(
+                        part: part, keyOffset: keyOffset, valueOffset: valueOffset, positions: place
+                    ))
             }
             heads.append(placed)
         }
@@ -73,13 +76,15 @@ struct LayerEncoder {
             heads[head].map { placed in
                 let count = placed.part.entries.count
                 let keys = Store(
-                    codec: placed.part.keys, storage: storage, byteOffset: placed.keyOffset, count: count)
+                    codec: placed.part.keys, storage: storage, byteOffset: placed.keyOffset,
+                    count: count)
                 let values = Store(
                     codec: placed.part.values, storage: storage, byteOffset: placed.valueOffset,
                     count: count)
                 let entries = kept[head][placed.part.entries]
                 write(layer.keys[head], entries, to: keys, allocator: allocator, kernels: kernels)
-                write(layer.values[head], entries, to: values, allocator: allocator, kernels: kernels)
+                write(
+                    layer.values[head], entries, to: values, allocator: allocator, kernels: kernels)
                 let positions: Positions =
                     switch placed.positions {
                     case .run(let first): .run(first: first)
@@ -112,5 +117,6 @@ struct LayerEncoder {
                 kernels: kernels)
             done += count
         }
+        withExtendedLifetime((gathered, floats)) {}
     }
 }

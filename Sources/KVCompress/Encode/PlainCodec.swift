@@ -38,9 +38,11 @@ struct PlainCodec: Codec {
         kernels.convert(rows, count: count * dim, to: format, at: base + first * rowBytes)
     }
 
-    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels) {
+    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels)
+    {
         let view = Rows(
-            storage: store.storage, byteOffset: store.byteOffset, format: format, count: store.count,
+            storage: store.storage, byteOffset: store.byteOffset, format: format,
+            count: store.count,
             dim: dim, stride: stride)
         let first = block * blockEntries
         kernels.convert(view, rows: first..<first + store.entries(block: block), to: rows)

@@ -71,11 +71,13 @@ struct QuantizedCodec: Codec {
             planes: planes(base, entry: first, of: total))
     }
 
-    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels) {
+    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels)
+    {
         let entry = block * blockEntries
         kernels.decode(
             quantizer, tiles: tile(store.base, entry: entry),
-            planes: planes(store.base, entry: entry, of: store.count), n: store.entries(block: block),
+            planes: planes(store.base, entry: entry, of: store.count),
+            n: store.entries(block: block),
             rows: rows)
     }
 
@@ -103,7 +105,8 @@ struct QuantizedCodec: Codec {
         kernels.score(
             quantizer, logits: logits, logitsStride: blockEntries, queries: prepared, rows: rows,
             tiles: tile(store.base, entry: entry),
-            planes: planes(store.base, entry: entry, of: store.count), n: store.entries(block: block))
+            planes: planes(store.base, entry: entry, of: store.count),
+            n: store.entries(block: block))
     }
 
     func accumulate(
@@ -114,7 +117,8 @@ struct QuantizedCodec: Codec {
         kernels.accumulate(
             quantizer, accumulator: state.accumulator, rescale: rescale, rows: state.rows,
             weights: weights, weightsStride: blockEntries, tiles: tile(store.base, entry: entry),
-            planes: planes(store.base, entry: entry, of: store.count), n: store.entries(block: block),
+            planes: planes(store.base, entry: entry, of: store.count),
+            n: store.entries(block: block),
             indices: indices)
     }
 }

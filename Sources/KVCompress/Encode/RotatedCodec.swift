@@ -38,7 +38,8 @@ struct RotatedCodec: Codec {
         }
     }
 
-    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels) {
+    func decode(_ store: Store, block: Int, to rows: UnsafeMutablePointer<Float>, kernels: Kernels)
+    {
         base.decode(store, block: block, to: rows, kernels: kernels)
         kernels.hadamard(rows, count: store.entries(block: block), dim: dim)
     }
@@ -56,7 +57,8 @@ struct RotatedCodec: Codec {
         _ store: Store, block: Int, prepared: UnsafeRawPointer, rows: Int,
         logits: UnsafeMutablePointer<Float>, kernels: Kernels
     ) {
-        base.score(store, block: block, prepared: prepared, rows: rows, logits: logits, kernels: kernels)
+        base.score(
+            store, block: block, prepared: prepared, rows: rows, logits: logits, kernels: kernels)
     }
 
     func accumulate(

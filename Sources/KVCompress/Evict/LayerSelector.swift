@@ -73,7 +73,7 @@ struct LayerSelector: Sendable {
 
     private func wantedRecent(_ budget: Int) -> Int {
         min(
-            eviction.recent?.of(budget)
+            eviction.recent?.of(tokens)
                 ?? eviction.scorer.defaultRecent(budget: budget, queries: queries),
             tokens
         )

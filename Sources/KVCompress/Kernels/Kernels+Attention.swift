@@ -13,7 +13,8 @@ extension Kernels {
     /// Raw dots of `rows` packed queries with `n` plain keys.
     func score(
         _ format: ElementFormat, logits: UnsafeMutablePointer<Float>, logitsStride: Int,
-        queries: UnsafePointer<Float>, rows: Int, dim: Int, keys: UnsafeRawPointer, stride: Int, n: Int
+        queries: UnsafePointer<Float>, rows: Int, dim: Int, keys: UnsafeRawPointer, stride: Int,
+        n: Int
     ) {
         switch format {
         case .f32:
@@ -64,14 +65,17 @@ extension Kernels {
     ) {
         if vectors.isEmpty {
             kv_softmax_fold(
-                isa, logits, stride, rows, n, visible, scale, softcap, nil, state.maximum, state.sum,
+                isa, logits, stride, rows, n, visible, scale, softcap, nil, state.maximum,
+                state.sum,
                 rescale)
             return
         }
         var entries = kv_entry_vectors(
-            logit_bias: vectors.logitBias, key_scale: vectors.keyScale, value_scale: vectors.valueScale)
+            logit_bias: vectors.logitBias, key_scale: vectors.keyScale,
+            value_scale: vectors.valueScale)
         kv_softmax_fold(
-            isa, logits, stride, rows, n, visible, scale, softcap, &entries, state.maximum, state.sum,
+            isa, logits, stride, rows, n, visible, scale, softcap, &entries, state.maximum,
+            state.sum,
             rescale)
     }
 

@@ -9,12 +9,15 @@ extension Kernels {
         let runs = packed ? min(rows.count, 1) : rows.count
         let length = packed ? rows.count * source.dim : source.dim
         for run in 0..<runs {
-            let from = source.base + (rows.lowerBound + run) * source.stride * source.format.byteCount
+            let from =
+                source.base + (rows.lowerBound + run) * source.stride * source.format.byteCount
             let to = destination + run * source.dim
             switch source.format {
             case .f32: to.update(from: from.assumingMemoryBound(to: Float.self), count: length)
-            case .f16: kv_convert_f16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
-            case .bf16: kv_convert_bf16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
+            case .f16:
+                kv_convert_f16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
+            case .bf16:
+                kv_convert_bf16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
             }
         }
     }
@@ -26,8 +29,11 @@ extension Kernels {
     ) {
         switch format {
         case .f32: destination.copyMemory(from: source, byteCount: count * 4)
-        case .f16: kv_convert_f32_f16(isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
-        case .bf16: kv_convert_f32_bf16(isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
+        case .f16:
+            kv_convert_f32_f16(isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
+        case .bf16:
+            kv_convert_f32_bf16(
+                isa, destination.assumingMemoryBound(to: UInt16.self), source, count)
         }
     }
 
@@ -42,13 +48,16 @@ extension Kernels {
     /// The first element that is not finite or larger than `limit` in magnitude.
     func firstBeyond(_ rows: Rows, limit: Float) -> (row: Int, value: Float)? {
         let chunk = max(1, 16384 / rows.dim)
-        return withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) { scratch in
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) {
+            scratch in
             var start = 0
             while start < rows.count {
                 let range = start..<min(start + chunk, rows.count)
                 convert(rows, rows: range, to: scratch.baseAddress!)
                 let found = kv_find_beyond(isa, scratch.baseAddress!, range.count * rows.dim, limit)
-                if found < range.count * rows.dim { return (start + found / rows.dim, scratch[found]) }
+                if found < range.count * rows.dim {
+                    return (start + found / rows.dim, scratch[found])
+                }
                 start = range.upperBound
             }
             return nil
@@ -56,7 +65,9 @@ extension Kernels {
     }
 
     /// L2 norms of packed f32 rows.
-    func norms(_ rows: UnsafePointer<Float>, count: Int, dim: Int, to norms: UnsafeMutablePointer<Float>) {
+    func norms(
+        _ rows: UnsafePointer<Float>, count: Int, dim: Int, to norms: UnsafeMutablePointer<Float>
+    ) {
         kv_norm_rows(isa, norms, rows, dim, count, dim)
     }
 

@@ -13,8 +13,10 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable {
 
     /// The strongest level, or the one named by the environment variable `KVCOMPRESS_ISA`, read once.
     public static let best: InstructionSet = {
-        let wanted = ProcessInfo.processInfo.environment["KVCOMPRESS_ISA"].flatMap(InstructionSet.init)
-        return wanted.flatMap { supported.contains($0) ? $0 : nil } ?? supported[supported.count - 1]
+        let wanted = ProcessInfo.processInfo.environment["KVCOMPRESS_ISA"].flatMap(
+            InstructionSet.init)
+        return wanted.flatMap { supported.contains($0) ? $0 : nil }
+            ?? supported[supported.count - 1]
     }()
 
     var level: kv_isa {

@@ -26,7 +26,8 @@ enum LinearAlgebra {
             var integers = __LAPACK_int(0)
             var query = __LAPACK_int(-1)
             ssyevd_(
-                &job, &triangle, &order, &vectors, &order, &values, &size, &query, &integers, &query,
+                &job, &triangle, &order, &vectors, &order, &values, &size, &query, &integers,
+                &query,
                 &status)
             var work = [Float](repeating: 0, count: Int(size))
             var integerWork = [__LAPACK_int](repeating: 0, count: Int(integers))
@@ -54,7 +55,8 @@ enum LinearAlgebra {
             let size = { (n: Int) in Int32(n) }
         #endif
         cblas_sgemm(
-            CblasRowMajor, CblasTrans, CblasNoTrans, size(dim), size(dim), size(rows.count / dim), 1,
+            CblasRowMajor, CblasTrans, CblasNoTrans, size(dim), size(dim), size(rows.count / dim),
+            1,
             rows, size(dim), rows, size(dim), 0, &result, size(dim))
         return result
     }

@@ -12,17 +12,21 @@ extension CacheLayer {
             let keys = rows.floats()
             let largest = keys.reduce(0) { $1.isFinite ? max($0, abs($1)) : .infinity }
             guard largest.isFinite else {
-                throw CompressionError(.values, "key head \(head) holds a number that is not finite")
+                throw CompressionError(
+                    .values, "key head \(head) holds a number that is not finite")
             }
             // Shares do not change with the size of the keys, but large squares would overflow.
-            let gram = LinearAlgebra.gram(keys.map { largest > 0 ? $0 / largest : 0 }, dim: rows.dim)
-            let values = LinearAlgebra.symmetricEigen(gram, n: rows.dim).values.reversed().map(Double.init)
+            let gram = LinearAlgebra.gram(
+                keys.map { largest > 0 ? $0 / largest : 0 }, dim: rows.dim)
+            let values = LinearAlgebra.symmetricEigen(gram, n: rows.dim).values.reversed().map(
+                Double.init)
             let wanted = values.reduce(0, +) * energy
             var sum = 0.0
-            ranks += values.prefix { value in
-                defer { sum += value }
-                return sum < wanted
-            }.count
+            ranks +=
+                values.prefix { value in
+                    defer { sum += value }
+                    return sum < wanted
+                }.count
         }
         return Double(ranks) / Double(keys.count)
     }

@@ -102,7 +102,7 @@ public indirect enum ValueKind: Sendable {
     case share
     /// A share of the tokens, tokens, or bytes.
     case budget
-    /// Tokens, or a share of the budget.
+    /// Tokens, or a share of the tokens given to the plan.
     case amount
     /// One of some words, each perhaps with parameters of its own.
     case choice([Choice])
@@ -140,7 +140,7 @@ public indirect enum ValueKind: Sendable {
         case .share: "a share such as 25% (0%...100%)"
         case .budget:
             "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
-        case .amount: "a number of tokens or a share of the budget such as 50%"
+        case .amount: "a number of tokens or a share of all tokens such as 10%"
         case .choice(let choices): choices.map(\.signature).joined(separator: " | ")
         }
     }

@@ -50,11 +50,13 @@ extension Plan {
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
             remarks: selection.remarks)
         return CompressedCache(
-            plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report, layers: layers)
+            plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
+            layers: layers)
     }
 
     private func select(
-        from cache: Cache, encode: EncodeConfiguration, kernels: Kernels, options: CompressionOptions
+        from cache: Cache, encode: EncodeConfiguration, kernels: Kernels,
+        options: CompressionOptions
     ) throws(CompressionError) -> Selection {
         guard let eviction else { return .all(of: cache) }
         let observation = Observation(

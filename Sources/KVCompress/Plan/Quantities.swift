@@ -80,11 +80,11 @@ public enum Budget: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// A number of tokens, given as such or as a share of the budget.
+/// A number of tokens, given as such or as a share of the cache's tokens.
 public enum Amount: Hashable, Sendable, CustomStringConvertible {
     /// So many tokens: `64`.
     case tokens(Int)
-    /// A share of the budget: `50%`.
+    /// A share of the tokens given to the plan: `10%`.
     case share(Share)
 
     init?(_ text: String) {
@@ -97,11 +97,11 @@ public enum Amount: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The tokens that this means under a budget.
-    func of(_ budget: Int) -> Int {
+    /// The tokens that this means in a cache of so many.
+    func of(_ total: Int) -> Int {
         switch self {
         case .tokens(let tokens): tokens
-        case .share(let share): share.of(budget)
+        case .share(let share): share.of(total)
         }
     }
 

@@ -78,7 +78,9 @@ public struct Comparison: Sendable {
     ) throws(CompressionError) {
         guard holdout > 0, holdout < cache.tokens else {
             throw CompressionError(
-                .cache, "cannot hold out \(holdout) of \(cache.tokens) tokens; valid is 1...\(cache.tokens - 1)")
+                .cache,
+                "cannot hold out \(holdout) of \(cache.tokens) tokens; valid is 1...\(cache.tokens - 1)"
+            )
         }
         for (index, layer) in cache.layers.enumerated() {
             guard let queries = layer.queries, queries[0].count >= holdout else {
@@ -177,14 +179,14 @@ public struct Comparison: Sendable {
         }
     }
 
-    /// Decodes some of the held-out tokens one by one over the compressed prefix.
+    /// Decodes the held-out tokens one by one over the compressed prefix, three times over when they are few.
     private func decodeTime(_ compressed: CompressedCache) throws(CompressionError) -> Double {
         let clock = ContinuousClock()
         var attention = AttentionOptions()
         attention.workers = options.workers
         attention.instructionSet = options.instructionSet
         var times: [Double] = []
-        for token in 0..<min(holdout, 16) {
+        for token in (0..<max(holdout, 192)).lazy.map({ $0 % holdout }).prefix(256) {
             let start = clock.now
             var heads = 0
             for (index, layer) in cache.layers.enumerated() {

@@ -21,10 +21,14 @@ public struct Ledger: Sendable, Equatable {
                     residentBytes += store.storage.byteCount
                 }
             }
-            if case .list(let list, _) = segment.positions, lists.insert(ObjectIdentifier(list)).inserted {
+            if case .list(let list, _) = segment.positions,
+                lists.insert(ObjectIdentifier(list)).inserted
+            {
                 components[.positions, default: 0] += list.count * 4
             }
-            for vector in [segment.logitBias, segment.keyScale, segment.valueScale].compactMap({ $0 }) {
+            for vector in [segment.logitBias, segment.keyScale, segment.valueScale].compactMap({
+                $0
+            }) {
                 components[.votes, default: 0] += vector.count * 4
                 if storages.insert(ObjectIdentifier(vector.storage)).inserted {
                     residentBytes += vector.storage.byteCount
