@@ -52,7 +52,7 @@ struct LayerSelector: Sendable {
         guard budget < tokens else { return [] }
         var remarks: [String] = []
         let recent = wantedRecent(budget), protected = protection(budget)
-        if eviction.sinks + recent > budget {
+        if eviction.sinks > budget - recent {
             remarks.append(
                 "\(eviction.sinks) sinks and \(recent) recent tokens exceed a budget of \(budget); "
                     + "\(protected.sinks) and \(protected.recent) are protected"

@@ -5,19 +5,29 @@ extension CacheLayer {
     /// (Eigen Attention, arXiv 2408.05646, section 3): a low number promises much of low-rank keys. Reads the
     /// layer's keys once.
     /// - Parameter energy: the share, 0...1.
-    public func effectiveKeyRank(energy: Double = 0.9) -> Double {
-        let ranks = keys.map { rows -> Double in
-            let gram = LinearAlgebra.gram(rows.floats(), dim: rows.dim)
+    /// - Throws: `CompressionError` of code `.values` for a key that is not finite.
+    public func effectiveKeyRank(energy: Double = 0.9) throws(CompressionError) -> Double {
+        var ranks = 0
+        for (head, rows) in keys.enumerated() {
+            let keys = rows.floats()
+            let largest = keys.reduce(0) { $1.isFinite ? max($0, abs($1)) : .infinity }
+            guard largest.isFinite else {
+                throw CompressionError(
+                    .values, "key head \(head) holds a number that is not finite")
+            }
+            // Shares do not change with the size of the keys, but large squares would overflow.
+            let gram = LinearAlgebra.gram(
+                keys.map { largest > 0 ? $0 / largest : 0 }, dim: rows.dim)
             let values = LinearAlgebra.symmetricEigen(gram, n: rows.dim).values.reversed().map(
                 Double.init)
             let wanted = values.reduce(0, +) * energy
             var sum = 0.0
-            return Double(
+            ranks +=
                 values.prefix { value in
                     defer { sum += value }
                     return sum < wanted
-                }.count)
+                }.count
         }
-        return ranks.reduce(0, +) / Double(ranks.count)
+        return Double(ranks) / Double(keys.count)
     }
 }
