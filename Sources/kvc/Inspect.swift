@@ -7,7 +7,7 @@ struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Say what a KV dump or a .kvc file holds.",
         discussion:
-            "Reads the whole of a .kvc file and verifies its checksums; of a dump only the header."
+            "Reads the whole of a .kvc file and verifies its checksums; of a dump the header and the keys."
     )
 
     @Argument(help: "A KV dump or a .kvc file.", completion: .file())
@@ -25,7 +25,7 @@ struct Inspect: ParsableCommand {
             if isContainer {
                 Summary(try CompressedCache(file: file), bytes: mapped.byteCount)
             } else {
-                Summary(try KVDump.read(url), bytes: mapped.byteCount)
+                try Summary(KVDump.read(url), bytes: mapped.byteCount)
             }
         print(json ? try jsonText(summary) : summary.text)
     }
@@ -62,16 +62,19 @@ private struct Summary: Encodable {
     let tokens: Int
     /// Queries per head that a dump carries.
     var queries: Int?
+    /// Dimensions that hold 90% of the keys' energy, layer by layer, of a dump.
+    var keyRanks: [Double]?
     let layers: [Layer]
     let metadata: [String: String]
     /// Of a .kvc file.
     var report: Report?
 
-    init(_ cache: Cache, bytes: Int) {
+    init(_ cache: Cache, bytes: Int) throws {
         kind = .dump
         self.bytes = bytes
         tokens = cache.tokens
         queries = cache.layers[0].queries?[0].count ?? 0
+        keyRanks = try cache.layers.map { try $0.effectiveKeyRank() }
         metadata = cache.metadata
         layers = cache.layers.map { layer in
             let geometry = layer.geometry
@@ -115,6 +118,12 @@ private struct Summary: Encodable {
             let name = first + 1 == end ? "layer \(first)" : "layers \(first)...\(end - 1)"
             table.add([name, layers[first].text])
             first = end
+        }
+        if let keyRanks {
+            let numbers = keyRanks.map { String(format: "%.0f", $0) }.joined(separator: " ")
+            table.add([
+                "key ranks", numbers + " (dimensions that hold 90% of a layer's key energy)",
+            ])
         }
         return table.text + (report.map { "\n" + $0.text } ?? "")
     }
