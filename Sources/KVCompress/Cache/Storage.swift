@@ -1,11 +1,17 @@
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#endif
+
 /// Where the library's memory comes from: it counts what is held and remembers the peak.
 ///
 /// Mapped files are not counted. One allocator may serve several caches and threads.
 public final class Allocator: Sendable {
     private let held = Atomic<Int>(0)
     private let highest = Atomic<Int>(0)
+
+    private static let hugePage = 2 << 20
 
     /// Creates an allocator that holds nothing.
     public init() {}
@@ -23,7 +29,13 @@ public final class Allocator: Sendable {
     public func allocate(_ byteCount: Int) -> Storage {
         let now = held.add(byteCount, ordering: .relaxed).newValue
         highest.max(now, ordering: .relaxed)
-        let base = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 1), alignment: 64)
+        let isLarge = byteCount >= Self.hugePage
+        let base = UnsafeMutableRawPointer.allocate(
+            byteCount: max(byteCount, 1), alignment: isLarge ? Self.hugePage : 64)
+        #if canImport(Glibc)
+            // Attention reads front to back: with 4 KiB pages a tenth of its time goes to finding them.
+            if isLarge { madvise(base, byteCount / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
+        #endif
         base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
         return Storage(base: base, byteCount: byteCount, owner: .allocator(self))
     }
