@@ -32,6 +32,7 @@ struct Attend: ParsableCommand {
     @OptionGroup var work: WorkOptions
 
     func run() throws {
+        try keepApart(inputs: [input, queries], outputs: [output])
         let status = StatusLine("attending on \(input)", quiet: work.quiet)
         defer { status.end() }
         let cache = try CompressedCache(file: input)

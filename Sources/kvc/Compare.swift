@@ -47,6 +47,7 @@ struct Compare: ParsableCommand {
 
     func run() throws {
         let plans = try (plan.isEmpty ? Comparison.defaultPlans : plan).map { try Plan(typed: $0) }
+        try keepApart(inputs: [input], outputs: [json, plot])
         let status = StatusLine("reading \(input)", quiet: work.quiet)
         defer { status.end() }
         // Times are of one thread unless more are asked for: so small a step gains nothing from them.

@@ -33,6 +33,7 @@ struct Compress: ParsableCommand {
 
     func run() throws {
         let plan = try Plan(typed: plan)
+        try keepApart(inputs: [input], outputs: [output, report])
         let status = StatusLine("compressing \(input)", quiet: work.quiet)
         defer { status.end() }
         let cache = try KVDump.read(URL(fileURLWithPath: input))

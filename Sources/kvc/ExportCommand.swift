@@ -30,6 +30,7 @@ struct ExportCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
+        try keepApart(inputs: [input], outputs: [output])
         let status = StatusLine("exporting \(input)", quiet: quiet)
         defer { status.end() }
         let cache = try CompressedCache(file: input)

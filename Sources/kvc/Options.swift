@@ -43,6 +43,20 @@ func jsonText(_ value: some Encodable) throws -> String {
     return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
+/// Refuses outputs that would take the place of an input, or of one another.
+func keepApart(inputs: [String], outputs: [String?]) throws {
+    func file(_ path: String) -> String {
+        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    }
+    var taken = Set(inputs.map(file))
+    for output in outputs.compactMap({ $0 }) where !taken.insert(file(output)).inserted {
+        throw Failure(
+            description: "\(output): is another file of this command, too; expected a name of its own",
+            status: .validationFailure
+        )
+    }
+}
+
 /// Writes a text file whole or not at all.
 func write(_ text: String, to path: String) throws {
     try AtomicFile.write(to: URL(fileURLWithPath: path)) { file throws(FileError) in

@@ -74,6 +74,30 @@ struct BadInputTests {
         #expect(try place.files == ["folder"])
     }
 
+    @Test func outputsInThePlaceOfOtherFiles() throws {
+        let dump = try Data(contentsOf: URL(fileURLWithPath: example("stories260k")))
+        try dump.write(to: place.url("in"))
+        try FileManager.default.createSymbolicLink(
+            at: place.url("link"),
+            withDestinationURL: place.url("in")
+        )
+        try place.succeed("compress", "in", "--plan", "q8", "-o", "c.kvc", "-q")
+        let compressed = try Data(contentsOf: place.url("c.kvc"))
+        for arguments in [
+            compress("in", to: "in"), compress("in", to: "./in"), compress("in", to: "link"),
+            compress("in") + ["--report", "in"], compress("in") + ["--report", "o.kvc"],
+            ["compare", "in", "--plan", "q8", "--json", "in"],
+            ["compare", "in", "--plan", "q8", "--json", "a", "--plot", "a"],
+            ["export", "c.kvc", "-o", "c.kvc"],
+            ["attend", "c.kvc", "--queries", "in", "-o", "c.kvc"],
+            ["attend", "c.kvc", "--queries", "in", "-o", "in"],
+        ] {
+            try place.refuse(arguments, status: 64, saying: ["name of its own"])
+        }
+        #expect(try Data(contentsOf: place.url("in")) == dump)
+        #expect(try Data(contentsOf: place.url("c.kvc")) == compressed)
+    }
+
     @Test func brokenDumps() throws {
         let whole = try Data(contentsOf: URL(fileURLWithPath: example("stories260k")))
         let header =

@@ -72,6 +72,9 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     /// The scorer's name in plans.
     public var method: String { type(of: scorer).identity.name }
 
+    /// Whether all heads of a layer keep the same tokens.
+    var sharesTokens: Bool { tokens == .layer || scorer.isPerLayer || crush != nil }
+
     /// The canonical text, KVCrush included.
     public var description: String {
         var values = scorer.settings

@@ -19,9 +19,7 @@ struct LayerSelector: Sendable {
             return [[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads)
         }
         let page = page(budget)
-        let shared =
-            eviction.tokens == .layer || eviction.scorer.isPerLayer || eviction.crush != nil
-        let rows = scores.means(groups: shared ? 1 : kvHeads, page: page, allocator)
+        let rows = scores.means(groups: eviction.sharesTokens ? 1 : kvHeads, page: page, allocator)
         let protected = protection(budget).pages(of: page, tokens: tokens, budget: budget / page)
         let contest = Contest(
             rows: rows,
@@ -52,7 +50,7 @@ struct LayerSelector: Sendable {
         guard budget < tokens else { return [] }
         var remarks: [String] = []
         let recent = wantedRecent(budget), protected = protection(budget)
-        if eviction.sinks > budget - recent {
+        if recent > budget - eviction.sinks {
             remarks.append(
                 "\(eviction.sinks) sinks and \(recent) recent tokens exceed a budget of \(budget); "
                     + "\(protected.sinks) and \(protected.recent) are protected"

@@ -67,7 +67,9 @@ extension Plan {
             cache: cache, kernels: kernels, workers: options.workers, allocator: options.allocator)
         let geometry = cache.layers.map(\.geometry)
         return try eviction.select(from: observation) { counts in
-            Ledger.estimate(counts, geometry: geometry, tokens: cache.tokens, encode: encode)
+            Ledger.estimate(
+                counts, geometry: geometry, tokens: cache.tokens, encode: encode,
+                sharedPositions: eviction.sharesTokens)
         }
     }
 }

@@ -40,17 +40,19 @@ public struct Ledger: Sendable, Equatable {
     }
 
     /// What a layout of counts would store, before anything is encoded: an upper bound, since every head
-    /// that drops tokens is taken to need a position list of its own.
+    /// that drops tokens, or every layer where positions are shared, is taken to need a list of its own.
     static func estimate(
-        _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration
+        _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
+        sharedPositions: Bool
     ) -> Int {
         var bytes = 0
         for (layer, heads) in counts.enumerated() {
             let protected = HeadLayout.isProtected(layer, of: counts.count, by: encode)
-            for count in heads {
+            for (head, count) in heads.enumerated() {
                 let layout = HeadLayout(
                     entries: count, geometry: geometry[layer], encode: encode, protected: protected)
-                bytes += layout.storedBytes + (count < tokens ? count * 4 : 0)
+                let listed = count < tokens && (head == 0 || !sharedPositions)
+                bytes += layout.storedBytes + (listed ? count * 4 : 0)
             }
         }
         return bytes

@@ -136,6 +136,17 @@ import Testing
         }
     }
 
+    /// Positions that heads share are stored once, and a budget in bytes counts them once.
+    @Test(arguments: [
+        ", tokens=layer) | q4", ") | kvcrush | q4(keys=per-channel)", ", sinks=\(Int.max)) | kvcrush",
+    ])
+    func sharedPositionsAreCountedOnce(rest: String) throws {
+        let cache = try RandomCache(seed: 6, layers: 2, kvHeads: 4, tokens: 200).make()
+        let report = try Plan("knorm(budget=30000B\(rest)").compress(cache).report
+        let perToken = report.storedBytes / Int(report.kept.mean * 200)
+        #expect(report.storedBytes <= 30000 && report.storedBytes + 3 * perToken > 30000, "\(rest)")
+    }
+
     @Test func byteBudgetIsUsedUp() throws {
         let shape = RandomCache(seed: 4, layers: 2, kvHeads: 2, tokens: 200)
         let cache = try shape.make()
