@@ -14,11 +14,16 @@ extension Plan {
             try self.init(text)
         } catch {
             throw Failure(
-                description: "in the plan '\(text)': \(error.description)",
+                description: "in the plan '\(text.shortened)': \(error.description.shortened)",
                 status: .validationFailure
             )
         }
     }
+}
+
+extension String {
+    /// At most 400 characters of a text that somebody may have pasted by mistake.
+    fileprivate var shortened: String { count <= 400 ? self : prefix(400) + "..." }
 }
 
 /// Does something with what was read from `path`, so that errors about the data name the file.

@@ -41,6 +41,14 @@ private struct Summary: Encodable {
         var queryHeads: Int?
         var formats: [String]?
 
+        enum CodingKeys: String, CodingKey {
+            case formats
+            case kvHeads = "kv_heads"
+            case keyDim = "key_dim"
+            case valueDim = "value_dim"
+            case queryHeads = "query_heads"
+        }
+
         var text: String {
             let heads =
                 queryHeads.map { "\(kvHeads) kv heads for \($0) query heads" }
@@ -68,6 +76,11 @@ private struct Summary: Encodable {
     let metadata: [String: String]
     /// Of a .kvc file.
     var report: Report?
+
+    enum CodingKeys: String, CodingKey {
+        case kind, bytes, tokens, queries, layers, metadata, report
+        case keyRanks = "key_ranks"
+    }
 
     init(_ cache: Cache, bytes: Int) throws {
         kind = .dump

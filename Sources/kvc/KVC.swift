@@ -32,7 +32,14 @@ struct KVC: ParsableCommand {
     static func main() {
         do {
             var command = try parseAsRoot()
+            try checkInstructionSet()
             try command.run()
+            guard fflush(nil) == 0 else {
+                throw Failure(
+                    description: "standard output: \(String(cString: strerror(errno)))",
+                    status: .failure
+                )
+            }
         } catch let error as Failure {
             fail(error.description, status: error.status)
         } catch let error as FileError {
@@ -40,6 +47,18 @@ struct KVC: ParsableCommand {
         } catch {
             exit(withError: error)
         }
+    }
+
+    /// The library ignores a level that it cannot run; somebody at a terminal should know.
+    private static func checkInstructionSet() throws {
+        guard let wanted = ProcessInfo.processInfo.environment["KVCOMPRESS_ISA"],
+            InstructionSet(rawValue: wanted).map(InstructionSet.supported.contains) != true
+        else { return }
+        throw Failure(
+            description: "KVCOMPRESS_ISA=\(wanted) is no level of this machine; it has "
+                + InstructionSet.supported.map(\.rawValue).joined(separator: ", "),
+            status: .validationFailure
+        )
     }
 
     /// Says on one line what was wrong and ends.

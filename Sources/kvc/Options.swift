@@ -51,7 +51,8 @@ func keepApart(inputs: [String], outputs: [String?]) throws {
     var taken = Set(inputs.map(file))
     for output in outputs.compactMap({ $0 }) where !taken.insert(file(output)).inserted {
         throw Failure(
-            description: "\(output): is another file of this command, too; expected a name of its own",
+            description:
+                "\(output): is another file of this command, too; expected a name of its own",
             status: .validationFailure
         )
     }

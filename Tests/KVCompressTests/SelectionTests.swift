@@ -295,7 +295,14 @@ import Testing
             let layers = Int.random(in: 1...40, using: &random),
                 tokens = Int.random(in: 1...300, using: &random)
             let budget = Int.random(in: 1...tokens, using: &random)
-            let budgets = Allocation.pyramid.budgets(budget, layers: layers, tokens: tokens)
+            let protected = Int.random(in: 0...budget, using: &random)
+            let budgets = Allocation.pyramid.budgets(
+                budget,
+                protected: protected,
+                layers: layers,
+                tokens: tokens
+            )
+            #expect(budgets.allSatisfy { $0 >= min(protected, 1) }, "seed \(seed)")
             #expect(budgets.reduce(0, +) == layers * budget, "seed \(seed)")
             #expect(budgets.allSatisfy { (1...tokens).contains($0) }, "seed \(seed)")
             #expect(
@@ -303,6 +310,16 @@ import Testing
                 "seed \(seed): \(budgets)"
             )
         }
-        #expect(Allocation.pyramid.budgets(100, layers: 3, tokens: 1000) == [195, 100, 5])
+        for (protected, expected) in [
+            (0, [195, 100, 5]), (60, [138, 100, 62]), (100, [100, 100, 100]),
+        ] {
+            let budgets = Allocation.pyramid.budgets(
+                100,
+                protected: protected,
+                layers: 3,
+                tokens: 1000
+            )
+            #expect(budgets == expected)
+        }
     }
 }

@@ -41,6 +41,24 @@ struct HeadLayout {
         layer < encode.protect || layer >= layers - encode.protect
     }
 
+    /// The most that a head of up to `entries` entries stores, positions apart.
+    ///
+    /// A tail in f16 can take more than the group that one more entry would make of it.
+    static func mostStoredBytes(
+        entries: Int, geometry: LayerGeometry, encode: EncodeConfiguration, protected: Bool
+    ) -> Int {
+        func stored(_ count: Int) -> Int {
+            HeadLayout(
+                entries: count, geometry: geometry, encode: encode, protected: protected
+            ).storedBytes
+        }
+        let multiple = max(
+            encode.keys.codec(.keys, dim: geometry.keyDim).entryMultiple,
+            encode.values.codec(.values, dim: geometry.valueDim).entryMultiple)
+        let longestTail = entries - max(0, entries - encode.window) % multiple - 1
+        return max(stored(entries), stored(max(0, longestTail)))
+    }
+
     /// Stored bytes of keys and values, positions apart.
     var storedBytes: Int {
         parts.reduce(0) { total, part in

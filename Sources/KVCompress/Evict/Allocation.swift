@@ -2,20 +2,22 @@
 public enum Allocation: String, Hashable, Sendable, CaseIterable {
     /// The same everywhere.
     case uniform
-    /// Falling linearly from 39/20 of the mean in the first layer to 1/20 in the last (PyramidKV,
-    /// arXiv 2406.02069, beta = 20).
+    /// The protected tokens in every layer, and the rest of the budget falling linearly from 39/20 of its mean
+    /// in the first layer to 1/20 in the last (PyramidKV, arXiv 2406.02069, section 4, beta = 20).
     case pyramid
     /// The same for every layer, inside it by the scores of all heads together, each head keeping at least a
     /// fifth of the mean (Ada-KV, arXiv 2407.11550, alpha = 0.2).
     case adaptive
 
-    /// Tokens per head for every layer, `budget` on average, each from 1 to `tokens`.
-    func budgets(_ budget: Int, layers: Int, tokens: Int) -> [Int] {
-        precondition((1...tokens).contains(budget))
+    /// Tokens per head for every layer, `budget` on average, each from 1 to `tokens`, of which `protected` are
+    /// not for the scores to choose.
+    func budgets(_ budget: Int, protected: Int, layers: Int, tokens: Int) -> [Int] {
+        precondition((1...tokens).contains(budget) && (0...budget).contains(protected))
         guard self == .pyramid, layers > 1 else { return [Int](repeating: budget, count: layers) }
         // Rounding the running totals, not the layers, conserves the sum.
         let ideal = (0..<layers).map {
-            Self.total($0 + 1, budget, layers) - Self.total($0, budget, layers)
+            protected + Self.total($0 + 1, budget - protected, layers)
+                - Self.total($0, budget - protected, layers)
         }
         return Self.clamp(ideal, to: 1...tokens)
     }

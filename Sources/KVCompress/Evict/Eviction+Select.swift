@@ -28,7 +28,7 @@ extension Eviction {
         let (tokens, remark) = try tokensPerHead(cache) { tokens in
             encoded(self.counts(tokens, layers, observation))
         }
-        let budgets = allocation.budgets(tokens, layers: layers.count, tokens: cache.tokens)
+        let budgets = self.budgets(tokens, layers)
         let kept = observation.workers.map(layers.count) { layers[$0].kept(budget: budgets[$0]) }
         let smallest = zip(layers, budgets).min { $0.1 < $1.1 }
         return Selection(
@@ -37,15 +37,21 @@ extension Eviction {
         )
     }
 
+    /// The budget of every layer. All protect alike, since all carry the same tokens and queries.
+    private func budgets(_ tokens: Int, _ layers: [LayerSelector]) -> [Int] {
+        allocation.budgets(
+            tokens,
+            protected: layers[0].protection(tokens).count,
+            layers: layers.count,
+            tokens: layers[0].scores.tokens
+        )
+    }
+
     /// Tokens kept under a budget per head; pages may keep fewer than this says, never more.
     private func counts(_ tokens: Int, _ layers: [LayerSelector], _ observation: Observation)
         -> [[Int]]
     {
-        let budgets = allocation.budgets(
-            tokens,
-            layers: layers.count,
-            tokens: observation.cache.tokens
-        )
+        let budgets = self.budgets(tokens, layers)
         guard allocation == .adaptive else {
             return zip(layers, budgets).map { [Int](repeating: $0.spends($1), count: $0.kvHeads) }
         }

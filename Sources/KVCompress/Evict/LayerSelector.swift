@@ -77,7 +77,8 @@ struct LayerSelector: Sendable {
         )
     }
 
-    private func protection(_ budget: Int) -> Protection {
+    /// What no score can evict under a budget.
+    func protection(_ budget: Int) -> Protection {
         Protection(sinks: eviction.sinks, recent: wantedRecent(budget), budget: budget)
     }
 }

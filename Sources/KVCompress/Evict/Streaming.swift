@@ -8,6 +8,8 @@ struct Streaming: Scorer {
 
     init(_ arguments: Arguments) {}
 
+    var isPerLayer: Bool { true }
+
     func scores(_ observation: Observation) -> [Scores] {
         observation.perKVHead { _, _, row in
             for token in 0..<observation.cache.tokens { row[token] = Float(token) }

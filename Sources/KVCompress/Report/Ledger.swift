@@ -39,8 +39,10 @@ public struct Ledger: Sendable, Equatable {
         }
     }
 
-    /// What a layout of counts would store, before anything is encoded: an upper bound, since every head
-    /// that drops tokens, or every layer where positions are shared, is taken to need a list of its own.
+    /// What a layout of counts would store, before anything is encoded.
+    ///
+    /// An upper bound: every head that drops tokens, or every layer where positions are shared, is taken to
+    /// need a list of its own. It never falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
         sharedPositions: Bool
@@ -49,10 +51,18 @@ public struct Ledger: Sendable, Equatable {
         for (layer, heads) in counts.enumerated() {
             let protected = HeadLayout.isProtected(layer, of: counts.count, by: encode)
             for (head, count) in heads.enumerated() {
-                let layout = HeadLayout(
-                    entries: count, geometry: geometry[layer], encode: encode, protected: protected)
-                let listed = count < tokens && (head == 0 || !sharedPositions)
-                bytes += layout.storedBytes + (listed ? count * 4 : 0)
+                if count < tokens {
+                    bytes += HeadLayout.mostStoredBytes(
+                        entries: count, geometry: geometry[layer], encode: encode,
+                        protected: protected)
+                    bytes += head == 0 || !sharedPositions ? count * 4 : 0
+                } else {
+                    bytes +=
+                        HeadLayout(
+                            entries: count, geometry: geometry[layer], encode: encode,
+                            protected: protected
+                        ).storedBytes
+                }
             }
         }
         return bytes

@@ -138,7 +138,8 @@ import Testing
 
     /// Positions that heads share are stored once, and a budget in bytes counts them once.
     @Test(arguments: [
-        ", tokens=layer) | q4", ") | kvcrush | q4(keys=per-channel)", ", sinks=\(Int.max)) | kvcrush",
+        ", tokens=layer) | q4", ") | kvcrush | q4(keys=per-channel)",
+        ", sinks=\(Int.max)) | kvcrush",
     ])
     func sharedPositionsAreCountedOnce(rest: String) throws {
         let cache = try RandomCache(seed: 6, layers: 2, kvHeads: 4, tokens: 200).make()
