@@ -37,7 +37,9 @@ extension Eviction {
         )
     }
 
-    /// The budget of every layer. All protect alike, since all carry the same tokens and queries.
+    /// The budget of every layer.
+    ///
+    /// All protect alike, since all carry the same tokens and queries.
     private func budgets(_ tokens: Int, _ layers: [LayerSelector]) -> [Int] {
         allocation.budgets(
             tokens,
