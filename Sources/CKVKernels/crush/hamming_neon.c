@@ -64,24 +64,11 @@ static inline uint32_t distance_of(const uint8_t *a, const uint8_t *b, size_t by
     return distance;
 }
 
+#include "crush/hamming_widths.h"
+
 void kv_hamming_neon(uint32_t *distances, const uint8_t *signatures, size_t count, size_t bytes,
                      const uint8_t *anchor) {
-    size_t i = 0;
-    switch (bytes) { // constants, so that each width is a loop of its own
-    case 1:
-        i = narrow(distances, signatures, count, 1, anchor);
-        break;
-    case 2:
-        i = narrow(distances, signatures, count, 2, anchor);
-        break;
-    case 4:
-        i = narrow(distances, signatures, count, 4, anchor);
-        break;
-    case 8:
-        i = narrow(distances, signatures, count, 8, anchor);
-        break;
-    }
-    for (; i < count; i++) distances[i] = distance_of(signatures + i * bytes, anchor, bytes);
+    distances_of(distances, signatures, count, bytes, anchor);
 }
 
 KV_TARGET_END

@@ -14,7 +14,7 @@ static inline uint64_t partial_word(const uint8_t *p, size_t bytes) {
     return word;
 }
 
-static inline uint32_t distance_of_words(const uint8_t *a, const uint8_t *b, size_t bytes) {
+static inline uint32_t distance_of(const uint8_t *a, const uint8_t *b, size_t bytes) {
     uint64_t distance = 0;
     size_t i = 0;
     for (; i + 8 <= bytes; i += 8) {

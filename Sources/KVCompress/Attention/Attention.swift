@@ -147,32 +147,21 @@ extension LayerCache {
     ) -> [[Float]] {
         let rows = n * group
         let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
+        func state(_ piece: Int) -> FoldState {
+            FoldState(
+                adopting: states.pointer + piece * stateFloats, rows: rows, dim: geometry.valueDim)
+        }
         var outputs: [[Float]] = []
-        let empty = Buffer<Float>(
-            storage: Allocator().allocate(stateFloats * 4), count: stateFloats)
+        var next = 0
         for head in heads.indices {
-            let first = pieces.firstIndex { $0.head == head }
-            let count = pieces.count { $0.head == head }
-            let total: FoldState
-            if let first {
-                total = FoldState(
-                    adopting: states.pointer + first * stateFloats, rows: rows,
-                    dim: geometry.valueDim)
-                for next in first + 1..<first + count {
-                    kernels.merge(
-                        total,
-                        FoldState(
-                            adopting: states.pointer + next * stateFloats, rows: rows,
-                            dim: geometry.valueDim))
-                }
-            } else {
-                total = FoldState(at: empty.pointer, rows: rows, dim: geometry.valueDim)
+            // A head without entries attends to nothing and gives zeros.
+            var output = [Float](repeating: 0, count: rows * geometry.valueDim)
+            let first = next
+            while next < pieces.count, pieces[next].head == head {
+                if next > first { kernels.merge(state(first), state(next)) }
+                next += 1
             }
-            let output = [Float](unsafeUninitializedCapacity: rows * geometry.valueDim) {
-                buffer, count in
-                kernels.finish(total, output: buffer.baseAddress!)
-                count = rows * geometry.valueDim
-            }
+            if next > first { kernels.finish(state(first), output: &output) }
             let perHead = n * geometry.valueDim
             for member in 0..<group {
                 outputs.append(Array(output[member * perHead..<(member + 1) * perHead]))

@@ -130,6 +130,4 @@ final class Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
             pointer[index] = newValue
         }
     }
-
-    var array: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 }
