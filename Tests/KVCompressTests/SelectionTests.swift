@@ -4,7 +4,7 @@ import Testing
 
 /// What every selection promises, whatever the method.
 @Suite struct SelectionTests {
-    static let methods = ["streaming", "h2o", "snapkv", "tova", "knorm", "keydiff", "random"]
+    static let methods = Registry.scorers.map { $0.identity.name }
 
     private func select(
         _ text: String,

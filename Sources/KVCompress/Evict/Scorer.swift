@@ -106,6 +106,23 @@ extension Observation {
         }
     }
 
+    /// Scores of all layers with a row per query head.
+    func perQueryHead(
+        _ fill:
+            @escaping @Sendable (_ layer: Int, _ head: Int, _ row: UnsafeMutablePointer<Float>) ->
+            Void
+    ) -> [Scores] {
+        workers.map(cache.layers.count) { layer in
+            Scores(
+                heads: self.cache.layers[layer].queries?.count ?? 0,
+                tokens: self.cache.tokens,
+                self.allocator
+            ) {
+                fill(layer, $0, $1)
+            }
+        }
+    }
+
     /// Scores of all layers with a row per query head, made of one reduction of the attention received.
     func perQueryHead(
         _ attention: ReceivedAttention,
@@ -115,12 +132,10 @@ extension Observation {
                 _ layer: Int, _ received: UnsafePointer<Float>, _ row: UnsafeMutablePointer<Float>
             ) -> Void
     ) -> [Scores] {
-        workers.map(cache.layers.count) { layer in
+        perQueryHead { layer, head, row in
             let heads = self.cache.layers[layer].queries?.count ?? 0
             let rows = attention.rows(reduction, layer: layer, heads: heads)
-            return Scores(heads: heads, tokens: self.cache.tokens, self.allocator) { head, row in
-                fill(layer, rows + head * self.cache.tokens, row)
-            }
+            fill(layer, rows + head * self.cache.tokens, row)
         }
     }
 }

@@ -81,6 +81,19 @@ extension Kernels {
         )
     }
 
+    /// Turns a row of logits into its softmax, in place.
+    func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
+        observe(
+            row,
+            stride: count,
+            keys: count,
+            visible: [UInt32(count)],
+            scale: 1,
+            windowStart: 0,
+            threshold: 1
+        ) { _ in nil }
+    }
+
     /// L2 norms of rows in any plain format.
     func norms(of rows: Rows, to norms: UnsafeMutablePointer<Float>) {
         let chunk = max(1, 16384 / rows.dim)

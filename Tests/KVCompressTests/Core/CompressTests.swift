@@ -5,7 +5,7 @@ import Testing
 
 /// What compressing promises for any cache, and what it refuses.
 @Suite struct CompressTests {
-    static let methods = ["streaming", "h2o", "snapkv", "tova", "knorm", "keydiff", "random"]
+    static let methods = Registry.scorers.map { $0.identity.name }
 
     /// Tiny caches, tiny and huge budgets: every head keeps at least one token, positions are a subset.
     @Test(arguments: methods) func neverEmpty(method: String) throws {

@@ -7,7 +7,7 @@ struct ReferenceScores {
     let source: SeededCache
     let layer: Int
 
-    private var tokens: Int { source.cache.tokens }
+    var tokens: Int { source.cache.tokens }
 
     /// Attention probabilities of one query head, queries x tokens.
     func attention(_ head: Int) -> [[Double]] {
@@ -25,10 +25,14 @@ struct ReferenceScores {
     }
 
     func h2o(_ head: Int, mean: Bool) -> [Double] {
-        let attention = attention(head)
-        return (0..<tokens).map { token in
-            let sum = attention.reduce(0) { $0 + $1[token] }
-            let seenBy = attention.indices.filter { tokens - attention.count + $0 >= token }.count
+        added(attention(head), mean: mean)
+    }
+
+    /// Columns of queries x tokens added up, divided by the queries that could see the token if `mean`.
+    func added(_ rows: [[Double]], mean: Bool) -> [Double] {
+        (0..<tokens).map { token in
+            let sum = rows.reduce(0) { $0 + $1[token] }
+            let seenBy = rows.indices.filter { tokens - rows.count + $0 >= token }.count
             return mean ? sum / Double(seenBy) : sum
         }
     }
@@ -68,7 +72,7 @@ struct ReferenceScores {
         }
     }
 
-    private func dot(_ a: [Float], _ b: [Float]) -> Double {
+    func dot(_ a: [Float], _ b: [Float]) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
 }
