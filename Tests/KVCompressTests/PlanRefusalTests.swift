@@ -143,10 +143,10 @@ import Testing
             #expect(
                 error?.description
                     == "'\(method)' needs the queries of the cache, and layer 0 carries none; "
-                    + "methods that need none: streaming, knorm, keydiff, random"
+                    + "methods that need none: streaming, knorm, keydiff, lagkv, random"
             )
         }
-        for method in ["streaming", "knorm", "keydiff", "random"] {
+        for method in ["streaming", "knorm", "keydiff", "lagkv", "random"] {
             let eviction = try #require(Plan("\(method)(budget=25%)").eviction)
             _ = try eviction.select(from: source.observation()) { _ in 0 }
         }

@@ -59,6 +59,8 @@ import Testing
             try expect("tova(budget=1)", seed: seed, set) { $0.tova($1) }
             try expect("knorm(budget=1)", seed: seed, set) { $0.knorm($1) }
             try expect("keydiff(budget=1)", seed: seed, set) { $0.keydiff($1) }
+            try expect("lagkv(budget=1)", seed: seed, set) { $0.lagkv($1, lag: 128) }
+            try expect("lagkv(budget=1, lag=9)", seed: seed, set) { $0.lagkv($1, lag: 9) }
             try expect("snapkv(budget=1)", seed: seed, set) {
                 $0.snapkv($1, observe: 32, width: 7) { $0.max()! }
             }

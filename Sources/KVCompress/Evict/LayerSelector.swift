@@ -61,7 +61,7 @@ struct LayerSelector: Sendable {
                 "a budget of \(budget) tokens holds no page of \(eviction.selector.page); tokens are taken one by one"
             )
         }
-        return remarks + eviction.scorer.remarks(queries: queries)
+        return remarks + eviction.scorer.remarks(budget: budget, tokens: tokens, queries: queries)
     }
 
     /// Pages of a budget that holds none are single tokens.

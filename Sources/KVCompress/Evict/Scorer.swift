@@ -14,8 +14,8 @@ protocol Scorer: Hashable, Sendable {
     /// The newest tokens that are protected when the plan does not say.
     func defaultRecent(budget: Int, queries: Int) -> Int
 
-    /// What the report should say of a cache with so many queries.
-    func remarks(queries: Int) -> [String]
+    /// What the report should say of the smallest budget of a layer and of a cache with so many tokens and queries.
+    func remarks(budget: Int, tokens: Int, queries: Int) -> [String]
 
     /// The scores of all layers; higher is kept.
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores]
@@ -28,7 +28,7 @@ extension Scorer {
     var settings: [String: String] { [:] }
     var isPerLayer: Bool { false }
     func defaultRecent(budget: Int, queries: Int) -> Int { 0 }
-    func remarks(queries: Int) -> [String] { [] }
+    func remarks(budget: Int, tokens: Int, queries: Int) -> [String] { [] }
 
     func equals(_ other: any Scorer) -> Bool { (other as? Self) == self }
 }

@@ -34,7 +34,7 @@ struct SnapKV: Scorer {
 
     func defaultRecent(budget: Int, queries: Int) -> Int { min(observe, queries) }
 
-    func remarks(queries: Int) -> [String] {
+    func remarks(budget: Int, tokens: Int, queries: Int) -> [String] {
         queries < observe
             ? [
                 "snapkv: observe=\(observe), and the cache carries \(queries) queries; all are observed"

@@ -111,6 +111,31 @@ extension Kernels {
         }
     }
 
+    /// The smallest and largest number of every channel of packed f32 rows, of which there is one at least.
+    func channelRanges(
+        _ rows: UnsafePointer<Float>,
+        count: Int,
+        dim: Int,
+        minimum: UnsafeMutablePointer<Float>,
+        maximum: UnsafeMutablePointer<Float>
+    ) {
+        precondition(count >= 1)
+        kv_channel_ranges(isa, minimum, maximum, rows, dim, count, dim)
+    }
+
+    /// The standard deviation of each packed f32 row's channels, shifted by an offset and scaled by a factor each.
+    func spreads(
+        _ rows: UnsafePointer<Float>,
+        count: Int,
+        dim: Int,
+        offset: [Float],
+        factor: [Float],
+        to spreads: UnsafeMutablePointer<Float>
+    ) {
+        precondition(offset.count == dim && factor.count == dim)
+        kv_spread_rows(isa, spreads, rows, dim, count, dim, offset, factor)
+    }
+
     /// The index of the first number that is not finite.
     func firstNotFinite(_ numbers: UnsafePointer<Float>, count: Int) -> Int? {
         let found = kv_find_beyond(isa, numbers, count, .greatestFiniteMagnitude)

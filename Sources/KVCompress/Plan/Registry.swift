@@ -4,7 +4,8 @@
 enum Registry {
     static let scorers: [any Scorer.Type] = [
         Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self,
-        RKV.self, Scissorhands.self, Keyformer.self, ExpectedAttention.self, RandomScorer.self,
+        LagKV.self, RKV.self, Scissorhands.self, Keyformer.self, ExpectedAttention.self,
+        RandomScorer.self,
     ]
 
     static let methods: [MethodDescription] =

@@ -72,6 +72,37 @@ struct ReferenceScores {
         }
     }
 
+    func lagkv(_ head: Int, lag: Int) -> [Double] {
+        let scored = max(0, tokens / lag - 1) * lag
+        var scores = (0..<tokens).map { 1 + Double($0) / Double(tokens) }
+        func spread(_ row: [Float], next: ArraySlice<[Float]>) -> Double {
+            let channels = row.indices.map { c -> Double in
+                let column = next.map { Double($0[c]) }, low = column.min()!, high = column.max()!
+                return high > low ? (Double(row[c]) - low) / (high - low) : 0
+            }
+            let mean = channels.reduce(0, +) / Double(channels.count)
+            let sum = channels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            return channels.count > 1 ? (sum / Double(channels.count - 1)).squareRoot() : 0
+        }
+        for start in stride(from: 0, to: scored, by: lag) {
+            let shares = [source.keys[layer][head], source.values[layer][head]].map { rows in
+                softmax(
+                    (start..<start + lag).map {
+                        spread(rows[$0], next: rows[start + lag..<start + 2 * lag])
+                    }
+                )
+            }
+            let sums = (0..<lag).map { shares[0][$0] + shares[1][$0] }
+            for token in 0..<lag {
+                let worse = (0..<lag).filter {
+                    sums[$0] < sums[token] || (sums[$0] == sums[token] && $0 > token)
+                }
+                scores[start + token] = Double(worse.count) / Double(lag)
+            }
+        }
+        return scores
+    }
+
     func dot(_ a: [Float], _ b: [Float]) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
