@@ -291,18 +291,17 @@ import Testing
     }
 
     @Test func pyramidConservesTheTotal() {
+        func pyramid(_ budget: Int, _ protected: Int, _ layers: Int, _ tokens: Int) -> [Int] {
+            (0..<layers).map { Claim(weight: Double(39 * (layers - 1) - 38 * $0)) }
+                .counts(budget: budget, protected: protected, tokens: tokens)
+        }
         for seed in 0..<400 {
             var random = Seeded(seed)
             let layers = Int.random(in: 1...40, using: &random),
                 tokens = Int.random(in: 1...300, using: &random)
             let budget = Int.random(in: 1...tokens, using: &random)
             let protected = Int.random(in: 0...budget, using: &random)
-            let budgets = Allocation.pyramid.budgets(
-                budget,
-                protected: protected,
-                layers: layers,
-                tokens: tokens
-            )
+            let budgets = pyramid(budget, protected, layers, tokens)
             #expect(budgets.allSatisfy { $0 >= min(protected, 1) }, "seed \(seed)")
             #expect(budgets.reduce(0, +) == layers * budget, "seed \(seed)")
             #expect(budgets.allSatisfy { (1...tokens).contains($0) }, "seed \(seed)")
@@ -314,12 +313,7 @@ import Testing
         for (protected, expected) in [
             (0, [195, 100, 5]), (60, [138, 100, 62]), (100, [100, 100, 100]),
         ] {
-            let budgets = Allocation.pyramid.budgets(
-                100,
-                protected: protected,
-                layers: 3,
-                tokens: 1000
-            )
+            let budgets = pyramid(100, protected, 3, 1000)
             #expect(budgets == expected)
         }
     }

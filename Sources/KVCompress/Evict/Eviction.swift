@@ -4,7 +4,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     /// What may be kept.
     public var budget: Budget
     /// How the budget is spread over layers and heads.
-    public var allocation: Allocation
+    var allocation: any Allocation
     /// How the tokens of highest score are taken.
     public var selector: Selector
     /// Whether heads keep tokens of their own.
@@ -19,7 +19,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     init(_ scorer: any Scorer, _ arguments: Arguments) {
         self.scorer = scorer
         budget = arguments.budget("budget")
-        allocation = arguments.word("allocate")
+        allocation = Registry.allocation(arguments.choice("allocate"))
         selector = Selector(arguments.choice("select"))
         tokens = arguments.word("tokens")
         sinks = arguments.count("sinks")
@@ -32,7 +32,11 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
         let shared = [
             ParameterDescription(
                 "allocate",
-                .words(Allocation.self),
+                .choice(
+                    Registry.allocations.map {
+                        .init($0.identity.name, $0.identity.parameters)
+                    }
+                ),
                 default: "uniform",
                 "how layers and heads share the budget"
             ),
@@ -79,7 +83,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         var values = scorer.settings
         values["budget"] = budget.description
-        values["allocate"] = allocation.rawValue
+        values["allocate"] = allocation.description
         values["select"] = selector.description
         values["tokens"] = tokens.rawValue
         values["sinks"] = "\(sinks)"
@@ -90,7 +94,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
 
     /// Whether both say the same.
     public static func == (a: Eviction, b: Eviction) -> Bool {
-        a.scorer.equals(b.scorer) && a.budget == b.budget && a.allocation == b.allocation
+        a.scorer.equals(b.scorer) && a.budget == b.budget && a.allocation.equals(b.allocation)
             && a.selector == b.selector && a.tokens == b.tokens && a.sinks == b.sinks
             && a.recent == b.recent
             && a.crush == b.crush
@@ -98,20 +102,30 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
 
     /// Refuses combinations that contradict each other.
     func validate() throws(CompressionError) {
-        guard allocation == .adaptive else { return }
+        guard type(of: allocation).identity.isPerHead else { return }
         if tokens == .layer {
             throw CompressionError(
                 .plan,
-                "\(method): allocate=adaptive gives every head its own number of tokens, and tokens=layer one set to all; "
+                "\(method): allocate=\(allocation) gives every head its own number of tokens, and tokens=layer one set to all; "
                     + "expected one of the two"
             )
         }
         if crush != nil {
+            let others = Registry.allocations.map { $0.identity }.filter { !$0.isPerHead }
+                .map { "allocate=\($0.name)" }
             throw CompressionError(
                 .plan,
-                "kvcrush keeps one token set per layer, and allocate=adaptive gives every head its own; "
-                    + "expected allocate=uniform or allocate=pyramid in '\(method)'"
+                "kvcrush keeps one token set per layer, and allocate=\(allocation) gives every head its own; "
+                    + "expected \(others.joined(separator: " or ")) in '\(method)'"
             )
         }
     }
+}
+
+/// Whether the heads of a layer keep tokens of their own.
+public enum TokenSets: String, Hashable, Sendable, CaseIterable {
+    /// Every kv head its own.
+    case head
+    /// One set for all heads, by their mean score.
+    case layer
 }
