@@ -25,11 +25,7 @@ extension Eviction {
                 allocator: observation.allocator
             )
         }
-        let spread = try spread(over: layers, observation)
-        let (tokens, remark) = try tokensPerHead(cache) { tokens in
-            encoded(zip(layers, spread(tokens)).map { $0.spends($1) })
-        }
-        let counts = spread(tokens)
+        let (counts, remark) = try counts(layers, observation, encoded)
         let kept = observation.workers.map(layers.count) { layers[$0].kept(counts[$0]) }
         let means = counts.map { $0.reduce(0, +) / $0.count }
         let smallest = zip(layers, means).min { $0.1 < $1.1 }
@@ -37,6 +33,25 @@ extension Eviction {
             kept: kept,
             remarks: [remark].compactMap { $0 } + (smallest.map { $0.remarks(budget: $1) } ?? [])
         )
+    }
+
+    /// The tokens of every kv head of every layer, and what had to be done to the budget.
+    private func counts(
+        _ layers: [LayerSelector],
+        _ observation: Observation,
+        _ encoded: (_ counts: [[Int]]) -> Int
+    ) throws(CompressionError) -> ([[Int]], remark: String?) {
+        guard let budget else {
+            guard let decider = scorer as? any CountingScorer else {
+                preconditionFailure("'\(method)' needs a budget")
+            }
+            return (decider.counts(layers, observation), nil)
+        }
+        let spread = try spread(over: layers, observation)
+        let (tokens, remark) = try Self.tokensPerHead(budget, observation.cache) { tokens in
+            encoded(zip(layers, spread(tokens)).map { $0.spends($1) })
+        }
+        return (spread(tokens), remark)
     }
 
     /// What the allocation makes of budgets.
@@ -50,7 +65,8 @@ extension Eviction {
     }
 
     /// The budget as tokens per head, at least one, and what had to be done to make it so.
-    private func tokensPerHead(
+    private static func tokensPerHead(
+        _ budget: Budget,
         _ cache: Cache,
         bytes: (_ tokens: Int) -> Int
     ) throws(CompressionError) -> (Int, remark: String?) {

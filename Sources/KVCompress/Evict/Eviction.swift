@@ -1,8 +1,8 @@
 /// The evict stage of a plan: a scorer, a budget and how it is spent, and KVCrush around it if wanted.
 public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     var scorer: any Scorer
-    /// What may be kept.
-    public var budget: Budget
+    /// What may be kept; nil where the method decides that itself.
+    public var budget: Budget?
     /// How the budget is spread over layers and heads.
     var allocation: any Allocation
     /// How the tokens of highest score are taken.
@@ -18,9 +18,11 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
 
     init(_ scorer: any Scorer, _ arguments: Arguments) {
         self.scorer = scorer
-        budget = arguments.budget("budget")
-        allocation = Registry.allocation(arguments.choice("allocate"))
-        selector = Selector(arguments.choice("select"))
+        let decides = scorer is any CountingScorer
+        budget = decides ? nil : arguments.budget("budget")
+        allocation =
+            decides ? UniformAllocation() : Registry.allocation(arguments.choice("allocate"))
+        selector = decides ? .top : Selector(arguments.choice("select"))
         tokens = arguments.word("tokens")
         sinks = arguments.count("sinks")
         recent = arguments.amount("recent")
@@ -29,7 +31,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     /// The method of a scorer: what its file says, and the parameters that all evictions have.
     static func method<Kind: Scorer>(of scorer: Kind.Type) -> MethodDescription {
         let identity = scorer.identity
-        let shared = [
+        let budgeted = [
             ParameterDescription(
                 "allocate",
                 .choice(
@@ -41,6 +43,8 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
                 "how layers and heads share the budget"
             ),
             ParameterDescription("select", Selector.kind, default: "top", "how the best are taken"),
+        ]
+        let shared = [
             ParameterDescription(
                 "tokens",
                 .words(TokenSets.self),
@@ -60,14 +64,16 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
                 "newest tokens, always kept, inside the budget; default: \(identity.recent)"
             ),
         ]
+        let budget = ParameterDescription("budget", required: .budget, "what may be kept")
         return MethodDescription(
             name: identity.name,
             stage: .evict,
             summary: identity.summary,
             source: identity.source,
             needs: identity.needs,
-            parameters: [ParameterDescription("budget", required: .budget, "what may be kept")]
-                + identity.parameters + shared
+            parameters: scorer is any CountingScorer.Type
+                ? identity.parameters + shared
+                : [budget] + identity.parameters + budgeted + shared
         ) { arguments, plan in
             plan.eviction = Eviction(Kind(arguments), arguments)
         }
@@ -82,7 +88,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
     /// The canonical text, KVCrush included.
     public var description: String {
         var values = scorer.settings
-        values["budget"] = budget.description
+        values["budget"] = budget?.description
         values["allocate"] = allocation.description
         values["select"] = selector.description
         values["tokens"] = tokens.rawValue
@@ -102,21 +108,24 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
 
     /// Refuses combinations that contradict each other.
     func validate() throws(CompressionError) {
-        guard type(of: allocation).identity.isPerHead else { return }
+        let decider = (scorer as? any CountingScorer).map { type(of: $0) }
+        let isPerHead = decider?.countsPerHead ?? type(of: allocation).identity.isPerHead
+        guard isPerHead else { return }
+        let word = decider == nil ? "allocate=\(allocation)" : "'\(method)'"
         if tokens == .layer {
             throw CompressionError(
                 .plan,
-                "\(method): allocate=\(allocation) gives every head its own number of tokens, and tokens=layer one set to all; "
+                "\(method): \(word) gives every head its own number of tokens, and tokens=layer one set to all; "
                     + "expected one of the two"
             )
         }
         if crush != nil {
             let others = Registry.allocations.map { $0.identity }.filter { !$0.isPerHead }
-                .map { "allocate=\($0.name)" }
+                .map { "allocate=\($0.name)" }.joined(separator: " or ")
             throw CompressionError(
                 .plan,
-                "kvcrush keeps one token set per layer, and allocate=\(allocation) gives every head its own; "
-                    + "expected \(others.joined(separator: " or ")) in '\(method)'"
+                "kvcrush keeps one token set per layer, and \(word) gives every head its own; expected "
+                    + (decider == nil ? "\(others) in '\(method)'" : "another eviction before it")
             )
         }
     }

@@ -19,9 +19,15 @@ struct H2O: Scorer {
 
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores] {
         try observation.requireQueries(for: Self.identity.name)
-        let cache = observation.cache
-        let attention = observation.attention(.init(reductions: [.sum]))
-        return observation.perQueryHead(attention, .sum) { layer, received, row in
+        return observation.receivedAttention(rule)
+    }
+}
+
+extension Observation {
+    /// The attention that every token received from all given queries, per query head.
+    func receivedAttention(_ rule: Rule) -> [Scores] {
+        let cache = self.cache
+        return perQueryHead(attention(.init(reductions: [.sum])), .sum) { layer, received, row in
             let queries = cache.layers[layer].queries?[0].count ?? 0
             for token in 0..<cache.tokens {
                 row[token] = rule.score(

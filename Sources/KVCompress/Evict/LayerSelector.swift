@@ -26,6 +26,9 @@ struct LayerSelector: Sendable {
         return kept.count == kvHeads ? kept : [[UInt32]](repeating: kept[0], count: kvHeads)
     }
 
+    /// What stands against each other when all tokens may be kept: protected is what the plan says.
+    func contestOfAll() -> Contest { contest([Int](repeating: tokens, count: kvHeads)) }
+
     /// What stands against each other under the counts of every head: one row where heads share their tokens.
     func contest(_ counts: [Int]) -> Contest {
         let page = page(counts), groups = eviction.sharesTokens ? 1 : kvHeads
@@ -116,6 +119,20 @@ struct Contest {
             rowLength: rows.tokens,
             start: protected.sinks
         )
+    }
+
+    /// The fewest units of a row whose measures reach a share of their sum: the protected ones, then the best
+    /// of the others by score.
+    func fewest(_ row: Int, reaching share: Double, of measure: (_ unit: Int) -> Double) -> Int {
+        let scores = rows.row(row), units = 0..<rows.tokens
+        let enough = share * units.reduce(0) { $0 + measure($1) }
+        var sum = units.reduce(0) { evictable.contains($1) ? $0 : $0 + measure($1) }
+        var count = protected.count
+        for unit in evictable.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) where sum < enough {
+            sum += measure(unit)
+            count += 1
+        }
+        return max(count, 1)
     }
 
     /// Every row spends its own budget on its best.

@@ -33,6 +33,19 @@ extension Scorer {
     func equals(_ other: any Scorer) -> Bool { (other as? Self) == self }
 }
 
+/// A scorer that also says how many tokens are needed: its method takes no budget.
+protocol CountingScorer: Scorer {
+    /// Whether the heads of a layer get numbers of their own, whatever the plan says.
+    static var countsPerHead: Bool { get }
+
+    /// Tokens of every kv head of every layer, the protected ones included, 1 to all each.
+    func counts(_ layers: [LayerSelector], _ observation: Observation) -> [[Int]]
+}
+
+extension CountingScorer {
+    static var countsPerHead: Bool { false }
+}
+
 /// What a scorer's file says of it; the parameters that all evictions have are added to these.
 struct ScorerIdentity: Sendable {
     var name: String

@@ -31,7 +31,10 @@ public struct Share: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The share as a number from 0 to 1.
-    var fraction: Float { Float(millionths) / 1_000_000 }
+    var exact: Double { Double(millionths) / 1_000_000 }
+
+    /// The same in single precision.
+    var fraction: Float { Float(exact) }
 
     /// The canonical text.
     public var description: String {

@@ -5,11 +5,12 @@ enum Registry {
     static let scorers: [any Scorer.Type] = [
         Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self,
         LagKV.self, RKV.self, Scissorhands.self, Keyformer.self, ExpectedAttention.self,
-        RandomScorer.self,
+        FastGen.self, DBudgetKV.self, ZipVL.self, RandomScorer.self,
     ]
 
     static let allocations: [any Allocation.Type] = [
         UniformAllocation.self, PyramidAllocation.self, AdaptiveAllocation.self,
+        DynamicAllocation.self, GreedyAllocation.self, EntropyAllocation.self, RankAllocation.self,
     ]
 
     /// The allocation that a plan's word names.
