@@ -94,7 +94,8 @@ import Testing
             let sum = claims.reduce(0) { $0 + $1.weight * Double($1.heads) }
             let shares = claims.map {
                 Double(protected)
-                    + (sum > 0 ? Double((budget - protected) * heads) * $0.weight / sum
+                    + (sum > 0
+                        ? Double((budget - protected) * heads) * $0.weight / sum
                         : Double(budget - protected))
             }
             guard even, shares.allSatisfy({ $0 >= 1 && $0 <= Double(tokens) }) else { continue }
@@ -108,7 +109,8 @@ import Testing
     @Test func dynamicAgainstSorting() throws {
         for seed in 0..<12 {
             var random = Seeded(seed)
-            let tokens = Int.random(in: 20...60, using: &random), source = try source(seed, tokens: tokens)
+            let tokens = Int.random(in: 20...60, using: &random),
+                source = try source(seed, tokens: tokens)
             let given = Given.random(seed: seed, layers: 4, heads: 4, tokens: tokens, levels: 40)
             let budget = Int.random(in: 5..<tokens, using: &random), most = [1, 2, 10][seed % 3]
             let free = budget - 4
@@ -125,7 +127,9 @@ import Testing
                     }
                 }
             }
-            runners.sort { ($1.score, $0.layer, $0.head, $0.token) < ($0.score, $1.layer, $1.head, $1.token) }
+            runners.sort {
+                ($1.score, $0.layer, $0.head, $0.token) < ($0.score, $1.layer, $1.head, $1.token)
+            }
             let winners = runners.prefix(free * 8)
             let claims = (0..<4).map { layer in
                 Claim(weight: Double(winners.count { $0.layer == layer }) / 2, heads: 2)
@@ -143,7 +147,8 @@ import Testing
     @Test func greedyAgainstItself() throws {
         for seed in 0..<12 {
             var random = Seeded(seed)
-            let tokens = Int.random(in: 20...60, using: &random), source = try source(seed, tokens: tokens)
+            let tokens = Int.random(in: 20...60, using: &random),
+                source = try source(seed, tokens: tokens)
             let given = Given.random(seed: seed, layers: 4, heads: 4, tokens: tokens, levels: 5000)
             let budget = Int.random(in: 5..<tokens, using: &random)
             var gains = given.table.map { rows in
@@ -174,7 +179,9 @@ import Testing
             let flat = layer.queries!.map { Rows($0.floats().map { $0 / 20 }, dim: $0.dim) }
             var layers = source.cache.layers
             layers[2].queries = flat
-            source.queries[2] = flat.map { rows in (0..<rows.count).map { rows[$0..<$0 + 1].floats() } }
+            source.queries[2] = flat.map { rows in
+                (0..<rows.count).map { rows[$0..<$0 + 1].floats() }
+            }
             source.cache = try Cache(layers: layers)
             let entropies = (0..<4).map { layer in
                 let reference = ReferenceScores(source: source, layer: layer)
@@ -196,7 +203,8 @@ import Testing
     @Test func rankFollowsTheDimensions() throws {
         func rows(_ random: inout Seeded, axes: Int) -> Rows {
             Rows(
-                (0..<60).flatMap { _ in random.floats(axes) + [Float](repeating: 0, count: 8 - axes) },
+                (0..<60).flatMap { _ in random.floats(axes) + [Float](repeating: 0, count: 8 - axes)
+                },
                 dim: 8
             )
         }
@@ -245,7 +253,9 @@ import Testing
         let plan = try Plan("snapkv(budget=20%, allocate=\(word)) | q8")
         let compressed = try plan.compress(cache)
         let heads = cache.layers.indices.flatMap { layer in
-            cache.layers[layer].keys.indices.map { compressed.entries(layer: layer, head: $0).positions.count }
+            cache.layers[layer].keys.indices.map {
+                compressed.entries(layer: layer, head: $0).positions.count
+            }
         }
         #expect(heads.reduce(0, +) == heads.count * Share("20%")!.of(cache.tokens))
         #expect(heads.allSatisfy { $0 >= 1 && $0 <= cache.tokens })

@@ -97,10 +97,13 @@ import Testing
                 $0.keyformer($1, temperature: 5, seed: 9, mean: false)
             }
             try expect("expected-attention(budget=1)", seed: seed, set, tolerance: 1e-4) {
-                $0.expectedAttention($1, epsilon: 0)
+                $0.expectedAttention($1, observe: 32, epsilon: 0)
             }
-            try expect("expected-attention(budget=1, epsilon=2%)", seed: seed, set, tolerance: 1e-4) {
-                $0.expectedAttention($1, epsilon: 0.02)
+            try expect(
+                "expected-attention(budget=1, observe=20, epsilon=2%)", seed: seed, set,
+                tolerance: 1e-4
+            ) {
+                $0.expectedAttention($1, observe: 20, epsilon: 0.02)
             }
         }
     }
@@ -118,6 +121,40 @@ import Testing
         let scores = try scores(text, source, .best)[0][0]
         let worst = scores.indices.sorted { scores[$0] < scores[$1] }.prefix(3)
         #expect(worst.sorted() == [3, 11, 19])
+    }
+
+    @Test func lagkvSaysWhenOnlyNewestTokensFit() throws {
+        let source = try SeededCache(seed: 5, layers: 1, tokens: 70)
+        func remarks(_ text: String) throws -> [String] {
+            try #require(Plan(text).eviction).select(from: source.observation()) { _ in 0 }.remarks
+        }
+        #expect(
+            try remarks("lagkv(budget=20, lag=16)") == [
+                "lagkv: the 22 newest tokens come first and exceed a budget of 20; "
+                    + "a smaller lag scores more tokens"
+            ]
+        )
+        #expect(try remarks("lagkv(budget=27, lag=16)") == [])
+    }
+
+    @Test(arguments: Dump.allCases, SelectionTests.methods)
+    func dumps(dump: Dump, method: String) throws {
+        let cache = try dump.cache(), plan = try Plan("\(method)(budget=30%)")
+        let one = try plan.compress(cache)
+        let three = try plan.compress(
+            cache,
+            options: CompressionOptions(workers: Workers(threads: 3), instructionSet: .scalar)
+        )
+        for layer in cache.layers.indices {
+            for head in cache.layers[layer].keys.indices {
+                let entries = one.entries(layer: layer, head: head)
+                #expect(entries.positions.count == Share("30%")!.of(cache.tokens))
+                #expect(entries.positions.prefix(4) == [0, 1, 2, 3])
+                #expect(entries.positions == three.entries(layer: layer, head: head).positions)
+            }
+        }
+        let row = try Comparison(cache: cache, holdout: 20).row(for: plan)
+        #expect(row.errorMean > 0 && row.errorMean < 0.9, "\(row.errorMean)")
     }
 
     @Test func logarithmsAndNoise() {

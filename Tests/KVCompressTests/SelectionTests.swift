@@ -266,7 +266,8 @@ import Testing
             100 + counts.joined().reduce(0) { $0 + 24 * (($1 + 3) / 4 * 4) }
         }
         for rest in [
-            "", ", allocate=pyramid", ", allocate=adaptive", ", allocate=dynamic", ", allocate=greedy",
+            "", ", allocate=pyramid", ", allocate=adaptive", ", allocate=dynamic",
+            ", allocate=greedy",
             ", allocate=entropy", ", allocate=rank", ", tokens=layer", ", select=pages(16)",
         ] {
             for budget in [2000, 3333, 10_000, 25_999] {

@@ -2,37 +2,51 @@
 ///
 /// For normally distributed queries of mean m and covariance C the expected weight exp(q·k/√d) of a key is
 /// exp(z) with z = m·k/√d + kᵀCk/(2d). The paper estimates m and C before RoPE, from hidden states, and
-/// rotates them to the mean of the next 512 positions; here they are those of the given queries after RoPE,
-/// which stand for the next ones.
+/// rotates them to the mean of the next 512 positions; here they are those of the last given queries after
+/// RoPE, which stand near the next ones: the more of them, the less is left of what depends on distance.
 struct ExpectedAttention: Scorer {
     static let identity = ScorerIdentity(
         name: "expected-attention",
-        summary: "keeps what queries distributed like the given ones would attend to, times the value's norm",
+        summary:
+            "keeps what queries distributed like the given ones would attend to, times the value's norm",
         source: "Expected Attention, arXiv 2510.00636, section 3",
         needs: [.queries],
         parameters: [
+            ParameterDescription(
+                "observe",
+                .count(1...Int.max),
+                default: "32",
+                "the last queries, whose distribution counts (all, when there are fewer)"
+            ),
             ParameterDescription(
                 "epsilon",
                 .share,
                 default: "0%",
                 "added to every token's attention, so that long values count more"
-            )
+            ),
         ]
     )
 
+    let observe: Int
     let epsilon: Share
 
-    init(_ arguments: Arguments) { epsilon = arguments.share("epsilon") }
+    init(_ arguments: Arguments) {
+        observe = arguments.count("observe")
+        epsilon = arguments.share("epsilon")
+    }
 
-    var settings: [String: String] { ["epsilon": epsilon.description] }
+    var settings: [String: String] {
+        ["observe": "\(observe)", "epsilon": epsilon.description]
+    }
 
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores] {
         try observation.requireQueries(for: Self.identity.name)
-        let norms = observation.valueNorms(), epsilon = epsilon.fraction
+        let norms = observation.valueNorms(), epsilon = epsilon.fraction, observe = observe
         return observation.perQueryHead { layer, head, row in
             let cache = observation.cache.layers[layer]
             guard let queries = cache.queries, let group = cache.group else { return }
-            Self.expect(queries[head], cache.keys[head / group], observation, into: row)
+            let last = max(0, queries[head].count - observe)..<queries[head].count
+            Self.expect(queries[head][last], cache.keys[head / group], observation, into: row)
             let lengths = norms[layer][head / group].pointer
             for token in 0..<observation.cache.tokens {
                 row[token] = (row[token] + epsilon) * lengths[token]
@@ -54,7 +68,8 @@ struct ExpectedAttention: Scorer {
         kernels.weightedSum(of: queries, weights: even, to: mean.pointer)
         kernels.convert(queries, rows: 0..<count, to: centred.pointer)
         for index in 0..<count * dim { centred.pointer[index] -= mean.pointer[index % dim] }
-        kernels.dots(mean.pointer, rows: 1, with: keys, count: keys.count, to: row, stride: keys.count)
+        kernels.dots(
+            mean.pointer, rows: 1, with: keys, count: keys.count, to: row, stride: keys.count)
 
         // kᵀCk is the mean square of the products with the centred queries, so C itself is never needed.
         let others = Rows(

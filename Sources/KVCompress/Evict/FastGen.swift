@@ -7,7 +7,8 @@
 struct FastGen: CountingScorer {
     static let identity = ScorerIdentity(
         name: "fastgen",
-        summary: "keeps what the cheapest policy needs that recovers a head's attention; takes no budget",
+        summary:
+            "keeps what the cheapest policy needs that recovers a head's attention; takes no budget",
         source: "FastGen, arXiv 2310.01801, section 3",
         needs: [.queries],
         parameters: [
@@ -58,7 +59,9 @@ struct FastGen: CountingScorer {
         return observation.perKVHead { layer, head, row in
             let share = shares[layer].row(head)
             row.update(from: share, count: tokens)
-            for token in tokens - local.of(tokens)..<tokens { row[token] = share[token] + Self.localScore }
+            for token in tokens - local.of(tokens)..<tokens {
+                row[token] = share[token] + Self.localScore
+            }
             for token in Ranking.first(heavy.of(tokens), of: every, by: share) {
                 row[Int(token)] = share[Int(token)] + Self.heavyScore
             }
@@ -71,12 +74,15 @@ struct FastGen: CountingScorer {
             let contest = layers[layer].contestOfAll()
             return (0..<contest.rows.heads).map { head in
                 let share = shares[layer].row(head), score = contest.rows.row(head)
-                let enough = recover.exact * (0..<contest.rows.tokens).reduce(0) { $0 + Double(share[$1]) }
+                let enough =
+                    recover.exact * (0..<contest.rows.tokens).reduce(0) { $0 + Double(share[$1]) }
                 for least in [Float.infinity, Self.heavyScore, Self.localScore] {
                     let policy = (0..<contest.rows.tokens).filter {
                         !contest.evictable.contains($0) || score[$0] >= least
                     }
-                    if policy.reduce(0, { $0 + Double(share[$1]) }) >= enough { return max(policy.count, 1) }
+                    if policy.reduce(0, { $0 + Double(share[$1]) }) >= enough {
+                        return max(policy.count, 1)
+                    }
                 }
                 return contest.rows.tokens
             }
@@ -88,9 +94,11 @@ struct FastGen: CountingScorer {
         let cache = observation.cache
         let sums = observation.receivedAttention(.sum)
         return observation.workers.map(sums.count) { layer in
-            let means = sums[layer].means(groups: cache.layers[layer].keys.count, observation.allocator)
+            let means = sums[layer].means(
+                groups: cache.layers[layer].keys.count, observation.allocator)
             let queries = Float(cache.layers[layer].queries?[0].count ?? 0)
-            return Scores(heads: means.heads, tokens: means.tokens, observation.allocator) { head, row in
+            return Scores(heads: means.heads, tokens: means.tokens, observation.allocator) {
+                head, row in
                 for token in 0..<means.tokens { row[token] = means.row(head)[token] / queries }
             }
         }

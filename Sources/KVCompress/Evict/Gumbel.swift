@@ -18,6 +18,8 @@ func naturalLogarithm(_ x: Double) -> Double {
     }
     let s = (mantissa - 1) / (mantissa + 1), square = s * s
     var series = 0.0
-    for power in stride(from: 21, through: 1, by: -2) { series = series * square + 1 / Double(power) }
+    for power in stride(from: 21, through: 1, by: -2) {
+        series = series * square + 1 / Double(power)
+    }
     return exponent * 0.6931471805599453 + 2 * s * series
 }

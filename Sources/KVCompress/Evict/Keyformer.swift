@@ -16,7 +16,8 @@ struct Keyformer: Scorer {
                 "what logits are divided by for the last query; 1 for the first"
             ),
             Rule.parameter,
-            ParameterDescription("seed", .count(0...Int.max), default: "0", "another seed, other noise"),
+            ParameterDescription(
+                "seed", .count(0...Int.max), default: "0", "another seed, other noise"),
         ],
         recent: "half of the budget, rounded down"
     )
@@ -67,7 +68,8 @@ struct Keyformer: Scorer {
         into sums: Buffer<Float>
     ) {
         let cache = observation.cache, geometry = cache.layers[layer].geometry
-        let group = cache.layers[layer].group ?? 1, last = (cache.layers[layer].queries?[0].count ?? 1) - 1
+        let group = cache.layers[layer].group ?? 1,
+            last = (cache.layers[layer].queries?[0].count ?? 1) - 1
         let root = Double(geometry.keyDim).squareRoot()
         // Noise is added to raw dots, which are later divided by the root.
         let noise = (0..<group).map { member in

@@ -8,7 +8,8 @@
 struct LagKV: Scorer {
     static let identity = ScorerIdentity(
         name: "lagkv",
-        summary: "keeps the tokens that stand out from the next partition's range of keys and values",
+        summary:
+            "keeps the tokens that stand out from the next partition's range of keys and values",
         source: "LagKV, arXiv 2504.04704, section 3",
         parameters: [
             ParameterDescription(
@@ -56,7 +57,9 @@ struct LagKV: Scorer {
     }
 
     /// What each token of a partition has of its spread.
-    private func share(_ rows: Rows, of partition: Range<Int>, _ observation: Observation) -> [Float] {
+    private func share(_ rows: Rows, of partition: Range<Int>, _ observation: Observation)
+        -> [Float]
+    {
         let dim = rows.dim, kernels = observation.kernels
         let packed = observation.allocator.buffer(Float.self, lag * dim)
         var low = [Float](repeating: 0, count: dim), high = low

@@ -128,7 +128,8 @@ struct Contest {
         let enough = share * units.reduce(0) { $0 + measure($1) }
         var sum = units.reduce(0) { evictable.contains($1) ? $0 : $0 + measure($1) }
         var count = protected.count
-        for unit in evictable.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) where sum < enough {
+        for unit in evictable.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) where sum < enough
+        {
             sum += measure(unit)
             count += 1
         }

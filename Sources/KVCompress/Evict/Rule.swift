@@ -9,7 +9,7 @@ enum Rule: String, CaseIterable {
         "rule",
         .words(Rule.self),
         default: "mean",
-        "per query that could see the token, or the paper's sum, to which early tokens add more often"
+        "per query that could see the token, or the paper's sum over them all"
     )
 
     /// The score of a token from the sum over the last `queries` of so many tokens.

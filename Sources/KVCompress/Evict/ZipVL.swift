@@ -4,7 +4,8 @@
 struct ZipVL: CountingScorer {
     static let identity = ScorerIdentity(
         name: "zipvl",
-        summary: "keeps the fewest tokens of a layer that cover a share of its attention; takes no budget",
+        summary:
+            "keeps the fewest tokens of a layer that cover a share of its attention; takes no budget",
         source: "ZipVL, arXiv 2410.08584, section 3",
         needs: [.queries],
         parameters: [

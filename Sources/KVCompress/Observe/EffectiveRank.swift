@@ -15,7 +15,8 @@ extension Observation {
     func effectiveRanks() -> [EffectiveRanks] {
         cache.layers.map { layer in
             EffectiveRanks(
-                queries: Self.effectiveRank((layer.queries ?? []).flatMap { $0.floats() }, dim: layer.geometry.keyDim),
+                queries: Self.effectiveRank(
+                    (layer.queries ?? []).flatMap { $0.floats() }, dim: layer.geometry.keyDim),
                 keys: layer.keys.map { Self.effectiveRank($0.floats(), dim: $0.dim) }
             )
         }
@@ -38,7 +39,9 @@ extension Observation {
         for a in 0..<dim {
             for b in 0..<dim { covariance[a * dim + b] -= Float(count) * mean[a] * mean[b] }
         }
-        let values = LinearAlgebra.symmetricEigen(covariance, n: dim).values.map { max(0, Double($0)) }
+        let values = LinearAlgebra.symmetricEigen(covariance, n: dim).values.map {
+            max(0, Double($0))
+        }
         let sum = values.reduce(0, +)
         guard sum > 0 else { return 1 }
         return exp(

@@ -61,7 +61,8 @@ struct ReceivedAttention: Sendable {
         into target: Buffer<Float>
     ) {
         let cache = observation.cache, keys = cache.layers[layer].keys[kvHead]
-        guard let queries = cache.layers[layer].queries, let group = cache.layers[layer].group else {
+        guard let queries = cache.layers[layer].queries, let group = cache.layers[layer].group
+        else {
             preconditionFailure("no queries")
         }
         let count = queries[0].count, window = max(0, count - request.window)
@@ -77,7 +78,8 @@ struct ReceivedAttention: Sendable {
                     keys: block.seen,
                     visible: block.visible,
                     scale: scale,
-                    windowStart: min(max(0, window - block.queries.lowerBound), block.queries.count),
+                    windowStart: min(
+                        max(0, window - block.queries.lowerBound), block.queries.count),
                     threshold: request.threshold
                 ) { reduction in
                     place(reduction, in: request).map {

@@ -19,7 +19,8 @@ import Testing
             ])
             let select = random.pick(["top", "pages(4)", "chunks(8)", "pages(64)"])
             let crush =
-                allocate != "adaptive" && allocate != "rank" && random.int(0...2) == 0 ? " | kvcrush" : ""
+                allocate != "adaptive" && allocate != "rank" && random.int(0...2) == 0
+                ? " | kvcrush" : ""
             let sinks = random.pick(["0", "4", "9223372036854775807"]),
                 recent = random.pick(["0", "3", "50%", "9223372036854775807"])
             let text =

@@ -4,7 +4,8 @@ import Foundation
 
 /// Scorers that look at attention, or at what would become of it.
 extension ReferenceScores {
-    func rkv(_ head: Int, observe: Int, width: Int, importance: Double, similar: Double) -> [Double] {
+    func rkv(_ head: Int, observe: Int, width: Int, importance: Double, similar: Double) -> [Double]
+    {
         let attention = snapkv(head, observe: observe, width: width) { $0.max()! }
         let keys = source.keys[layer][head / source.group]
         func cosine(_ a: Int, _ b: Int) -> Double {
@@ -47,8 +48,8 @@ extension ReferenceScores {
         return added(rows, mean: mean)
     }
 
-    func expectedAttention(_ head: Int, epsilon: Double) -> [Double] {
-        let queries = source.queries[layer][head].map { $0.map(Double.init) }
+    func expectedAttention(_ head: Int, observe: Int, epsilon: Double) -> [Double] {
+        let queries = source.queries[layer][head].suffix(observe).map { $0.map(Double.init) }
         let dim = queries[0].count, count = Double(queries.count)
         let mean = (0..<dim).map { c in queries.reduce(0) { $0 + $1[c] } / count }
         let covariance = (0..<dim).map { a in
