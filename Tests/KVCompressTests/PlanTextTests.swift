@@ -106,7 +106,8 @@ import Testing
             }
             let text = "\(method.name)(\(parameters.joined(separator: ", ")))"
             // A method with its defaults spelled out is the method.
-            let short = method.stage == .evict ? "\(method.name)(budget=25%)" : method.name
+            let takesBudget = method.parameters.contains { $0.name == "budget" }
+            let short = takesBudget ? "\(method.name)(budget=25%)" : method.name
             let before = method.stage == .crush ? "h2o(budget=1) | " : ""
             #expect(try Plan(before + text) == Plan(before + short))
         }

@@ -82,6 +82,17 @@ void kv_norm_rows(kv_isa isa, float *norms, const float *rows, size_t stride, si
 void kv_dot_adjacent(kv_isa isa, float *dots, const float *rows, size_t stride, size_t count,
                      size_t dim);
 
+/// minimum[c] and maximum[c] of each of `dim` channels over count >= 1 rows; between zeros of both
+/// signs the first row's stays. Rows are finite.
+void kv_channel_ranges(kv_isa isa, float *minimum, float *maximum, const float *rows, size_t stride,
+                       size_t count, size_t dim);
+
+/// spreads[i] = how far the channels x[c] = (row i [c] - offset[c]) * factor[c] lie apart (LagKV):
+///   mean = (tree sum of x) / dim; y = x - mean; sqrt((tree sum of y with itself) / (dim - 1))
+/// and 0 when dim is 1.
+void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride, size_t count,
+                    size_t dim, const float *offset, const float *factor);
+
 /// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two,
 /// largest first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4,
 /// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).

@@ -30,6 +30,12 @@ public struct Share: Hashable, Sendable, CustomStringConvertible {
         (2 * millionths * count + 1_000_000) / 2_000_000
     }
 
+    /// The share as a number from 0 to 1.
+    var exact: Double { Double(millionths) / 1_000_000 }
+
+    /// The same in single precision.
+    var fraction: Float { Float(exact) }
+
     /// The canonical text.
     public var description: String {
         let fraction = millionths % 10_000

@@ -24,6 +24,7 @@ struct SeededCache {
     var cache: Cache
     /// The keys: `[layer][head][token][element]`.
     var keys: [[[[Float]]]] = []
+    var values: [[[[Float]]]] = []
     var queries: [[[[Float]]]] = []
     let group: Int
 
@@ -56,6 +57,7 @@ struct SeededCache {
                 CacheLayer(keys: keys, values: values, queries: queryCount > 0 ? queries : nil)
             )
             self.keys.append(keys.map(Self.arrays))
+            self.values.append(values.map(Self.arrays))
             self.queries.append(queries.map(Self.arrays))
         }
         cache = try Cache(layers: built)
