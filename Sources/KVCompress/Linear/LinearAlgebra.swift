@@ -63,8 +63,8 @@ enum LinearAlgebra {
 
     /// a b (rows x columns) of packed row-major matrices, each perhaps transposed before.
     static func product(
-        _ a: [Float], transposed aTransposed: Bool = false, _ b: [Float],
-        transposed bTransposed: Bool = false, rows: Int, columns: Int
+        _ a: [Float], _ b: [Float], rows: Int, columns: Int, transposingA: Bool = false,
+        transposingB: Bool = false
     ) -> [Float] {
         let inner = a.count / rows
         precondition(a.count == rows * inner && b.count == inner * columns)
@@ -75,9 +75,9 @@ enum LinearAlgebra {
             let size = { (n: Int) in Int32(n) }
         #endif
         cblas_sgemm(
-            CblasRowMajor, aTransposed ? CblasTrans : CblasNoTrans,
-            bTransposed ? CblasTrans : CblasNoTrans, size(rows), size(columns), size(inner), 1, a,
-            size(aTransposed ? rows : inner), b, size(bTransposed ? inner : columns), 0, &result,
+            CblasRowMajor, transposingA ? CblasTrans : CblasNoTrans,
+            transposingB ? CblasTrans : CblasNoTrans, size(rows), size(columns), size(inner), 1, a,
+            size(transposingA ? rows : inner), b, size(transposingB ? inner : columns), 0, &result,
             size(columns))
         return result
     }

@@ -14,15 +14,16 @@ struct TokenBasis {
     ///
     /// `chooseRank` is told the energies (squared singular values) of all directions, largest first, up to
     /// one common factor.
-    init(_ matrix: [Float], width: Int, chooseRank: ([Float]) -> Int) {
+    init(_ matrix: consuming [Float], width: Int, chooseRank: ([Float]) -> Int) {
         let tokens = matrix.count / width
         let isWide = tokens < width
         // Directions do not change with the size of the numbers, but large squares would overflow.
         let largest = matrix.reduce(0) { max($0, $1.magnitude) }
-        let scaled = matrix.map { largest > 0 ? $0 / largest : 0 }
+        if largest > 0 { for place in matrix.indices { matrix[place] /= largest } }
+        let scaled = matrix
         let side = min(tokens, width)
         let gram = LinearAlgebra.product(
-            scaled, transposed: !isWide, scaled, transposed: isWide, rows: side, columns: side)
+            scaled, scaled, rows: side, columns: side, transposingA: !isWide, transposingB: isWide)
         let (values, vectors) = LinearAlgebra.symmetricEigen(gram, n: side)
         let energies = values.reversed().map { max(0, $0) }
         let rank = chooseRank(energies)
@@ -47,7 +48,7 @@ struct TokenBasis {
         } else {
             directions = strongest
             coefficients = LinearAlgebra.product(
-                scaled, strongest, transposed: true, rows: tokens, columns: rank
+                scaled, strongest, rows: tokens, columns: rank, transposingB: true
             ).map { $0 * largest }
         }
         (self.rank, self.width) = (rank, width)
