@@ -57,7 +57,8 @@ import Testing
             let keys = cache.layers.map(\.keys), values = cache.layers.map(\.values)
             let t = Double(random.int(0...10)) / 10, retain = Double(random.int(0...40)) / 100
             let sharer: MiniCache = try Self.sharer(
-                "interpolation=\(t), retain=\(Int(retain * 100))%, rows=\(perHead ? "head" : "layer")")
+                "interpolation=\(t), retain=\(Int(retain * 100))%, rows=\(perHead ? "head" : "layer")"
+            )
             let reference = MiniCacheReference(interpolation: t, retain: retain, perHead: perHead)
             let expected = reference.merge(
                 keys: Self.doubles(keys), values: Self.doubles(values))
@@ -67,7 +68,8 @@ import Testing
             #expect(retained == expected.retained, "\(shape)")
             let cosines = reference.cosines(Self.doubles(keys))
             let mean = cosines.reduce(0, +) / Double(cosines.count)
-            let told = try #require(remarks.first?.split(separator: " ").last.flatMap { Double($0) })
+            let told = try #require(
+                remarks.first?.split(separator: " ").last.flatMap { Double($0) })
             #expect(remarks.count == 1 && remarks[0].hasPrefix("minicache, layers 6 and 7: "))
             #expect(abs(told - mean) <= 0.00051)
             for (side, rows, restored) in [
@@ -128,7 +130,9 @@ import Testing
         let retained = try #require(sharer.retained(rows, remarks: &remarks))
         #expect(retained == [[false, false, false, false, true, false]])
         #expect(sharer.shared(.keys, rows) == nil, "a norm of 84853 does not fit a half")
-        let first = Self.common([[Rows(Array(lower[..<8]), dim: 2)], [Rows(Array(upper[..<8]), dim: 2)]])
+        let first = Self.common([
+            [Rows(Array(lower[..<8]), dim: 2)], [Rows(Array(upper[..<8]), dim: 2)],
+        ])
         let shared = try #require(sharer.shared(.keys, first))
         let directions = (0..<8).map { shared.rows[0][$0] }
         #expect(directions[0..<2] == [0, 1], "the lower row's, as the upper one is zeros")
@@ -150,8 +154,12 @@ import Testing
                     let theta = (a[q][q] - a[p][p]) / (2 * a[p][q])
                     let t = (theta < 0 ? -1 : 1) / (abs(theta) + (theta * theta + 1).squareRoot())
                     let c = 1 / (t * t + 1).squareRoot(), s = t * c
-                    for k in 0..<n { (a[k][p], a[k][q]) = (c * a[k][p] - s * a[k][q], s * a[k][p] + c * a[k][q]) }
-                    for k in 0..<n { (a[p][k], a[q][k]) = (c * a[p][k] - s * a[q][k], s * a[p][k] + c * a[q][k]) }
+                    for k in 0..<n {
+                        (a[k][p], a[k][q]) = (c * a[k][p] - s * a[k][q], s * a[k][p] + c * a[k][q])
+                    }
+                    for k in 0..<n {
+                        (a[p][k], a[q][k]) = (c * a[p][k] - s * a[q][k], s * a[p][k] + c * a[q][k])
+                    }
                 }
             }
         }
@@ -203,7 +211,8 @@ import Testing
     }
 
     @Test func xkvRankByEnergy() throws {
-        let values = try AlikeCache(seed: 3, layers: 3, tokens: 60, dim: 6).make().layers.map(\.values)
+        let values = try AlikeCache(seed: 3, layers: 3, tokens: 60, dim: 6).make().layers.map(
+            \.values)
         let energies = Self.energies(Self.sideBySide(values))
         for percent in [1, 50, 90, 99] {
             let sharer: XKV = try Self.sharer("layers=3, rank=\(percent)%")

@@ -19,7 +19,8 @@ extension Kernels {
 
     /// The weights that make of pairs of rows the direction at `t` on the great circle from y to x.
     func slerpWeights(
-        angles: UnsafePointer<Float>, xx: UnsafePointer<Float>, yy: UnsafePointer<Float>, at t: Float,
+        angles: UnsafePointer<Float>, xx: UnsafePointer<Float>, yy: UnsafePointer<Float>,
+        at t: Float,
         count: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>
     ) {
         kv_slerp_weights(isa, x, y, angles, xx, yy, t, count)

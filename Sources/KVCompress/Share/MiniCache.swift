@@ -8,7 +8,8 @@ struct MiniCache: Sharer {
 
     static let identity = MethodIdentity(
         name: "minicache",
-        summary: "pairs of adjacent layers share the directions of keys and values, and keep their norms",
+        summary:
+            "pairs of adjacent layers share the directions of keys and values, and keep their norms",
         source: "MiniCache, arXiv 2405.14366, section 3",
         parameters: [
             ParameterDescription(
@@ -73,7 +74,8 @@ struct MiniCache: Sharer {
         let place = "minicache, layers \(keys.layers.lowerBound) and \(keys.layers.lowerBound + 1)"
         let found = "\(place): mean cosine of keys \(decimalText((cosine * 1000).rounded() / 1000))"
         if let similarity, cosine < similarity {
-            remarks.append("\(found) is below similarity=\(decimalText(similarity)): nothing is shared")
+            remarks.append(
+                "\(found) is below similarity=\(decimalText(similarity)): nothing is shared")
             return nil
         }
         remarks.append(found)

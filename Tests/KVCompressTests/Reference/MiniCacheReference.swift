@@ -25,7 +25,9 @@ struct MiniCacheReference {
             retained: heads.map { _ in [] }, keys: keys, values: values)
         for whole in perHead ? heads.map({ [$0] }) : [heads] {
             let tokens = keys[0][whole[0]].indices
-            let distances = tokens.map { angle(row(keys[1], whole, $0), row(keys[0], whole, $0)) / .pi }
+            let distances = tokens.map {
+                angle(row(keys[1], whole, $0), row(keys[0], whole, $0)) / .pi
+            }
             let least = distances.min() ?? 0, most = distances.max() ?? 0
             for token in tokens {
                 let stays = distances[token] > most - retain * (most - least)
@@ -42,7 +44,9 @@ struct MiniCacheReference {
     func cosines(_ side: Side) -> [Double] {
         let heads = Array(side[0].indices)
         return (perHead ? heads.map { [$0] } : [heads]).flatMap { whole in
-            side[0][whole[0]].indices.map { cos(angle(row(side[1], whole, $0), row(side[0], whole, $0))) }
+            side[0][whole[0]].indices.map {
+                cos(angle(row(side[1], whole, $0), row(side[0], whole, $0)))
+            }
         }
     }
 
@@ -50,7 +54,9 @@ struct MiniCacheReference {
         heads.flatMap { layer[$0][token] }
     }
 
-    private func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    private func dot(_ a: [Double], _ b: [Double]) -> Double {
+        zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+    }
 
     private func angle(_ x: [Double], _ y: [Double]) -> Double {
         let norms = (dot(x, x) * dot(y, y)).squareRoot()
