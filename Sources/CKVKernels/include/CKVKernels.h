@@ -317,6 +317,37 @@ void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances,
                          uint32_t largest, uint32_t *counts);
 
 // ---------------------------------------------------------------------------------------------
+// share/: one direction for the rows of two layers (MiniCache, arXiv 2405.14366, section 3)
+//
+// x are the rows of the upper layer, y those of the lower one; pair i is row i of both. Where a row
+// is the concatenation of several heads' rows, the kernels take it head by head.
+
+/// sums[i] = sums[i] + tree sum of x's row i with y's: begin with zeros, add head after head.
+void kv_add_dots(kv_isa isa, float *sums, const float *x, size_t x_stride, const float *y,
+                 size_t y_stride, size_t count, size_t dim);
+
+/// The cosine and the angle (0 ... pi) of each pair, from the dots of x with x, y with y, x with y:
+///   cosine = xy / (sqrt(xx) * sqrt(yy)) clamped to -1 ... 1, angle = acos(cosine)
+/// A row with xx (or yy) below 1e-30 counts as 0 and has no direction: its pair has cosine 1, and
+/// the angle of that, 0.
+void kv_pair_angles(kv_isa isa, float *cosines, float *angles, const float *xx, const float *yy,
+                    const float *xy, size_t count);
+
+/// What to multiply the rows of each pair with, so that their sum is the direction at t (0 ... 1)
+/// on the great circle from y to x; s = sin(angle):
+///   x_weights = (sin(t * angle) / s) / sqrt(xx), y_weights = (sin((1 - t) * angle) / s) / sqrt(yy)
+/// Where s < 1e-3, t and 1 - t take the place of the quotients of sines; but of opposite rows
+/// (angle > 1) the nearer one's direction is taken, x's when t >= 0.5: 1 and 0 or 0 and 1. Of rows
+/// one of which has no direction the other one's is taken; both weights of two such rows are 0.
+void kv_slerp_weights(kv_isa isa, float *x_weights, float *y_weights, const float *angles,
+                      const float *xx, const float *yy, float t, size_t count);
+
+/// blends (packed) row i = fma(x_weights[i], x's row i, y_weights[i] * y's row i), per element.
+void kv_blend_rows(kv_isa isa, float *blends, const float *x, size_t x_stride,
+                   const float *x_weights, const float *y, size_t y_stride, const float *y_weights,
+                   size_t count, size_t dim);
+
+// ---------------------------------------------------------------------------------------------
 // memory/: whole buffers
 
 /// CRC-32C (Castagnoli) of `count` bytes, continuing from `crc` (0 at the start).
