@@ -7,7 +7,9 @@ enum Registry {
         RandomScorer.self,
     ]
 
-    static let mergers: [any Merger.Type] = []
+    static let mergers: [any Merger.Type] = [
+        KVMerger.self, CaM.self, WeightedKV.self, D2O.self, KeepKV.self,
+    ]
 
     static let sharers: [any Sharer.Type] = []
 
