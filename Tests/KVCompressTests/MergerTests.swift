@@ -404,9 +404,20 @@ extension DraftRows {
         #expect(try votes < error("kvmerger(budget=50%, values=paper)"))
         #expect(try votes < error("streaming(budget=50%)"))
         #expect(votes < 0.1)
+    }
+
+    /// Every merger runs behind an eviction on real caches, and attention over what it leaves is sound.
+    @Test(arguments: Dump.allCases)
+    func realCaches(dump: Dump) throws {
+        let cache = try dump.cache()
         for text in MergerTests.texts {
-            let row = try comparison.row(for: Plan("h2o(budget=60%) | \(text)"))
-            #expect(row.errorMean.isFinite && row.errorMean < 1, "\(text)")
+            let merged = try Plan("h2o(budget=60%) | \(text) | q8").compress(cache)
+            #expect(merged.report.kept.max <= 0.601)
+            for (index, layer) in cache.layers.enumerated() {
+                let queries = layer.queries!.map { $0[$0.count - 1..<$0.count] }
+                let outputs = try merged.attend(queries, layer: index)
+                #expect(outputs.joined().allSatisfy { $0.isFinite }, "\(text)")
+            }
         }
     }
 }
