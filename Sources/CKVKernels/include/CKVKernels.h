@@ -317,6 +317,24 @@ void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances,
                          uint32_t largest, uint32_t *counts);
 
 // ---------------------------------------------------------------------------------------------
+// merge/: what becomes of tokens that resemble each other
+
+/// distances[i] = tree sum of the squared elements of (row i - row), each difference rounded once.
+void kv_squared_distances(kv_isa isa, float *distances, const float *rows, size_t stride,
+                          size_t count, const float *row, size_t dim);
+
+/// Per row r of logits: largest[r] = the largest product logits[r][t] * factors[t] over t in
+/// 0 ..< n, n <= 2^24, plus +0, and nearest[r] the lowest t that has it. A NaN product is passed
+/// over; where none is above -infinity, nearest is 0 and largest -infinity.
+void kv_find_nearest(kv_isa isa, uint32_t *nearest, float *largest, const float *logits,
+                     size_t stride, size_t rows, size_t n, const float *factors);
+
+/// results[i] = exp(x[i]): 0 below -87 and for NaN; x above 88 counts as 88.
+void kv_exponentials(kv_isa isa, float *results, const float *x, size_t count);
+
+/// results[i] = the natural logarithm of x[i], a positive normal float.
+void kv_logarithms(kv_isa isa, float *results, const float *x, size_t count);
+
 // share/: one direction for the rows of two layers (MiniCache, arXiv 2405.14366, section 3)
 //
 // x are the rows of the upper layer, y those of the lower one; pair i is row i of both. Where a row
