@@ -130,7 +130,7 @@ import Testing
             pick([
                 "f16", "f32", "bf16",
                 call(
-                    pick(["q8", "q4"]),
+                    pick(["q8", "q4", "q3", "q2"]),
                     some([
                         "group=" + pick(["32", "64", "128"]),
                         "axis=" + pick(["per-token", "per-channel"]),
@@ -180,7 +180,7 @@ import Testing
                     "f16", "f32", "bf16",
                     call("kv", some(["keys=" + codec(), "values=" + codec()] + kept)),
                     call(
-                        pick(["q8", "q4"]),
+                        pick(["q8", "q4", "q3", "q2"]),
                         some(
                             [
                                 "group=" + pick(["32", "64", "128"]),

@@ -86,7 +86,7 @@ extension CodecConfiguration {
         case .f32: base = PlainCodec(format: .f32, side: side, dim: dim)
         case .f16: base = PlainCodec(format: .f16, side: side, dim: dim)
         case .bf16: base = PlainCodec(format: .bf16, side: side, dim: dim)
-        case .q8, .q4: base = QuantizedCodec(self, side: side, dim: dim)
+        case .q8, .q4, .q3, .q2: base = QuantizedCodec(self, side: side, dim: dim)
         }
         return rotated ? RotatedCodec(base) : base
     }

@@ -2,10 +2,21 @@
 public struct CodecConfiguration: Hashable, Sendable, Codable {
     /// The numbers' format.
     public enum Format: String, Hashable, Sendable, Codable, CaseIterable {
-        case f32, f16, bf16, q8, q4
+        case f32, f16, bf16, q8, q4, q3, q2
+
+        /// Bits of a code under a shared scale; nil where numbers are stored.
+        public var codeBits: Int? {
+            switch self {
+            case .f32, .f16, .bf16: nil
+            case .q8: 8
+            case .q4: 4
+            case .q3: 3
+            case .q2: 2
+            }
+        }
 
         /// Whether codes under shared scales are stored, not numbers.
-        public var isQuantized: Bool { self == .q8 || self == .q4 }
+        public var isQuantized: Bool { codeBits != nil }
     }
 
     /// What shares a scale.
@@ -38,7 +49,7 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
             switch format {
             case .f32: .greatestFiniteMagnitude
             case .bf16: 0x1.FEp127
-            case .f16, .q8, .q4: 65504
+            case .f16, .q8, .q4, .q3, .q2: 65504
             }
         // A rotation may gather a whole row in one element; a percent is for its rounding.
         return rotated ? 0.99 * largest / Float(dim).squareRoot() : largest

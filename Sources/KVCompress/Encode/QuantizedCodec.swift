@@ -1,4 +1,4 @@
-/// Codes of 8 or 4 bits under shared f16 scales: `q8` and `q4`.
+/// Codes of 8, 4, 3 or 2 bits under shared f16 scales: `q8`, `q4`, `q3` and `q2`.
 ///
 /// Per token, a store is tiles of 16 entries, each with its scales behind its codes. Per channel, it is
 /// all tiles and then the planes of scales and of zeros, one row of `dim` for every `group` entries.
@@ -14,7 +14,7 @@ struct QuantizedCodec: Codec {
         self.configuration = plain
         self.side = side
         quantizer = Quantizer(
-            bits: configuration.format == .q8 ? 8 : 4, dim: dim, group: configuration.group,
+            bits: configuration.format.codeBits!, dim: dim, group: configuration.group,
             perChannel: configuration.axis == .channel, asymmetric: configuration.asymmetric,
             values: side == .values)
     }

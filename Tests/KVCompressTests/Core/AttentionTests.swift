@@ -19,6 +19,8 @@ import Testing
         "q4(rotate=hadamard, keys=per-channel)", "kv(keys=q8, values=q4(group=64))",
         "kv(keys=bf16, values=q8(rotate=hadamard), window=9)",
         "kv(keys=q4(axis=per-channel), values=f32, window=40)",
+        "q3", "q3(group=128, keys=per-channel)", "q3(mode=asymmetric, values=per-channel)",
+        "q2", "q2(group=64, rotate=hadamard)", "q2(keys=per-channel, mode=asymmetric)",
         "q4(window=33)", "random(budget=50%)", "random(budget=50%) | q8",
         "knorm(budget=30%) | q4(keys=per-channel, window=5)",
         "random(budget=40%, tokens=layer) | q4(rotate=hadamard)",
