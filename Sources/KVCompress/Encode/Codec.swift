@@ -11,6 +11,8 @@ public enum Component: String, Hashable, Sendable, Codable, CaseIterable {
     case valueCodes = "value_codes"
     case valueScales = "value_scales"
     case valueZeros = "value_zeros"
+    case keyNorms = "key_norms"
+    case valueNorms = "value_norms"
     case positions
     case votes
 }
@@ -87,6 +89,9 @@ extension CodecConfiguration {
         case .f16: base = PlainCodec(format: .f16, side: side, dim: dim)
         case .bf16: base = PlainCodec(format: .bf16, side: side, dim: dim)
         case .q8, .q4, .q3, .q2: base = QuantizedCodec(self, side: side, dim: dim)
+        }
+        if let turboquant, turboquant.rotation == .hadamard {
+            return RotatedCodec(base, signs: turboquant.signs(dim: dim))
         }
         return rotated ? RotatedCodec(base) : base
     }

@@ -39,6 +39,10 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
     public var asymmetric: Bool = false
     /// Rows are Hadamard-rotated before they are written, queries and outputs accordingly.
     public var rotated: Bool = false
+    /// A random rotation and a codebook of levels in place of even steps.
+    ///
+    /// Such codes are per token, symmetric, in groups of 128, and need no other rotation.
+    public var turboquant: TurboQuant?
 
     /// A codec of a format with its default parameters.
     public init(_ format: Format) { self.format = format }
@@ -52,7 +56,7 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
             case .f16, .q8, .q4, .q3, .q2: 65504
             }
         // A rotation may gather a whole row in one element; a percent is for its rounding.
-        return rotated ? 0.99 * largest / Float(dim).squareRoot() : largest
+        return rotated || turboquant != nil ? 0.99 * largest / Float(dim).squareRoot() : largest
     }
 }
 

@@ -60,8 +60,30 @@ extension EncodeConfiguration: CustomStringConvertible {
             "a Hadamard rotation"
         ), mode,
     ]
+    /// What TurboQuant takes.
+    private static let turboquant = [
+        ParameterDescription(
+            "bits",
+            .words(["4", "3", "2"]),
+            default: "4",
+            "bits of a code"
+        ),
+        ParameterDescription(
+            "rotate",
+            .words(TurboQuant.Rotation.self),
+            default: "hadamard",
+            "how rows are rotated at random"
+        ),
+        ParameterDescription(
+            "seed",
+            .count(0...Int.max),
+            default: "0",
+            "another seed, another rotation"
+        ),
+    ]
     private static let codec = ValueKind.choice(
         CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) }
+            + [.init("turboquant", turboquant)]
     )
     private static let mixed =
         [
@@ -85,7 +107,18 @@ extension EncodeConfiguration: CustomStringConvertible {
                     values: codec(arguments.choice("values")),
                     kept: arguments
                 )
-            }
+            },
+            MethodDescription(
+                name: "turboquant",
+                stage: .encode,
+                summary: "a norm for each rotated row, and its coordinates in a Lloyd-Max codebook",
+                source: "TurboQuant, arXiv 2504.19874, section 3.1 (the mse form)",
+                needs: [],
+                parameters: turboquant + kept
+            ) { arguments, plan in
+                let codec = CodecConfiguration(turboquant: arguments)
+                plan.encode = EncodeConfiguration(keys: codec, values: codec, kept: arguments)
+            },
         ]
 
     private static func method(_ format: CodecConfiguration.Format) -> MethodDescription {
@@ -127,7 +160,9 @@ extension EncodeConfiguration: CustomStringConvertible {
 
     private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
     {
-        let format = CodecConfiguration.Format(rawValue: choice.word)!
+        guard let format = CodecConfiguration.Format(rawValue: choice.word) else {
+            return CodecConfiguration(turboquant: choice.arguments)
+        }
         guard format.isQuantized else { return CodecConfiguration(format) }
         var codec = CodecConfiguration(format, choice.arguments)
         codec.axis = choice.arguments.word("axis")
@@ -138,9 +173,14 @@ extension EncodeConfiguration: CustomStringConvertible {
     /// The canonical text: the short form where keys and values share format, group and mode.
     public var description: String {
         var values = ["window": "\(window)", "protect": "\(protect)"]
+        if keys.turboquant != nil, keys == self.values {
+            values.merge(keys.turboquantSettings) { $1 }
+            return (Self.turboquant + Self.kept).text("turboquant", values)
+        }
         let alike =
             keys.format == self.values.format && keys.group == self.values.group
             && keys.asymmetric == self.values.asymmetric
+            && keys.turboquant == nil && self.values.turboquant == nil
         if alike, keys.format.isQuantized {
             values["group"] = "\(keys.group)"
             values["mode"] = keys.mode
@@ -154,9 +194,14 @@ extension EncodeConfiguration: CustomStringConvertible {
             return Self.quantized.text(keys.format.rawValue, values)
         }
         if alike, window == 0, protect == 0 { return keys.format.rawValue }
-        values["keys"] = keys.text(Self.nested)
-        values["values"] = self.values.text(Self.nested)
+        values["keys"] = Self.text(keys)
+        values["values"] = Self.text(self.values)
         return Self.mixed.text("kv", values)
+    }
+
+    private static func text(_ codec: CodecConfiguration) -> String {
+        codec.turboquant == nil
+            ? codec.text(nested) : turboquant.text("turboquant", codec.turboquantSettings)
     }
 }
 
@@ -165,6 +210,21 @@ extension CodecConfiguration {
         self.init(format)
         group = Int(arguments.choice("group").word)!
         asymmetric = arguments.choice("mode").word == "asymmetric"
+    }
+
+    fileprivate init(turboquant arguments: Arguments) {
+        var turboquant = TurboQuant()
+        turboquant.rotation = arguments.word("rotate")
+        turboquant.seed = arguments.count("seed")
+        self = .turboquant(bits: Int(arguments.choice("bits").word)!, turboquant)
+    }
+
+    fileprivate var turboquantSettings: [String: String] {
+        guard let turboquant else { return [:] }
+        return [
+            "bits": "\(format.codeBits!)", "rotate": turboquant.rotation.rawValue,
+            "seed": "\(turboquant.seed)",
+        ]
     }
 
     fileprivate var mode: String { asymmetric ? "asymmetric" : "symmetric" }

@@ -21,6 +21,8 @@ import Testing
         "kv(keys=q4(axis=per-channel), values=f32, window=40)",
         "q3", "q3(group=128, keys=per-channel)", "q3(mode=asymmetric, values=per-channel)",
         "q2", "q2(group=64, rotate=hadamard)", "q2(keys=per-channel, mode=asymmetric)",
+        "turboquant", "turboquant(bits=3, seed=5)", "turboquant(bits=2, window=20)",
+        "kv(keys=turboquant(bits=3), values=q4)", "kv(keys=q8, values=turboquant(bits=2, seed=9))",
         "q4(window=33)", "random(budget=50%)", "random(budget=50%) | q8",
         "knorm(budget=30%) | q4(keys=per-channel, window=5)",
         "random(budget=40%, tokens=layer) | q4(rotate=hadamard)",

@@ -58,7 +58,10 @@ struct LedgerReference {
                 ? n / codec.group * dim : n * ((dim + codec.group - 1) / codec.group)
             components[keys ? .keyCodes : .valueCodes, default: 0] +=
                 (n * (padded * bits + odd) + 7) / 8
-            components[keys ? .keyScales : .valueScales, default: 0] += scales * 2
+            let scale: Component =
+                codec.turboquant == nil
+                ? (keys ? .keyScales : .valueScales) : (keys ? .keyNorms : .valueNorms)
+            components[scale, default: 0] += scales * 2
             if codec.asymmetric {
                 components[keys ? .keyZeros : .valueZeros, default: 0] += scales * 2
             }

@@ -29,7 +29,10 @@ struct LloydReference {
     }
 
     /// The least distortion of so many levels.
-    func optimum(levels count: Int) -> Double {
+    func optimum(levels count: Int) -> Double { distortion(levels(count)) }
+
+    /// So many levels of least distortion.
+    func levels(_ count: Int) -> [Double] {
         // From levels that see equal shares of the density.
         var (levels, below) = ([Double](), 0.0)
         for (x, density) in grid {
@@ -52,6 +55,6 @@ struct LloydReference {
             }
             levels = sums.map { $0.x / $0.density }
         }
-        return distortion(levels)
+        return levels
     }
 }
