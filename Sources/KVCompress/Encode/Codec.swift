@@ -15,6 +15,7 @@ public enum Component: String, Hashable, Sendable, Codable, CaseIterable {
     case valueNorms = "value_norms"
     case positions
     case votes
+    case bases
 }
 
 /// Whether rows are keys or values: their bytes are laid out for different loops.
@@ -58,12 +59,26 @@ protocol Codec: Sendable {
     func accumulate(
         _ store: Store, block: Int, weights: UnsafePointer<Float>, rescale: UnsafePointer<Float>,
         indices: UnsafeBufferPointer<UInt32>?, state: FoldState, kernels: Kernels)
-    /// Maps accumulators from the codec's value space to the original one, once per fold.
-    func finish(_ state: FoldState, kernels: Kernels)
+    /// Elements of an accumulator in the codec's value space.
+    var valueSpace: Int { get }
+    /// Maps accumulators (rows x `valueSpace`) to the original space (rows x `dim`), once per fold.
+    ///
+    /// Both are the same memory when both spaces have the same number of elements.
+    func finish(
+        _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
+        to output: UnsafeMutablePointer<Float>, kernels: Kernels)
+    /// The map between the original space and the stored one, when that is stored as well.
+    var basis: Basis? { get }
 }
 
 extension Codec {
-    func finish(_ state: FoldState, kernels: Kernels) {}
+    var valueSpace: Int { dim }
+    var basis: Basis? { nil }
+
+    func finish(
+        _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
+        to output: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) {}
 }
 
 /// The rows of one head on one side, as a codec wrote them.
@@ -81,8 +96,12 @@ struct Store: Sendable {
 }
 
 extension CodecConfiguration {
-    /// The codec for rows of `dim` elements.
-    func codec(_ side: Side, dim: Int) -> any Codec {
+    /// The codec for rows of `dim` elements, which a basis maps to the rows that are stored.
+    func codec(_ side: Side, dim: Int, through basis: Basis? = nil) -> any Codec {
+        if let basis {
+            precondition(basis.dim == dim)
+            return ProjectedCodec(codec(side, dim: basis.rank), basis: basis)
+        }
         let base: any Codec
         switch format {
         case .f32: base = PlainCodec(format: .f32, side: side, dim: dim)

@@ -87,9 +87,12 @@ struct RotatedCodec: Codec {
             kernels: kernels)
     }
 
-    func finish(_ state: FoldState, kernels: Kernels) {
-        base.finish(state, kernels: kernels)
-        kernels.hadamard(state.accumulator, count: state.rows, dim: dim)
-        applySigns(state.accumulator, count: state.rows)
+    func finish(
+        _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
+        to output: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) {
+        base.finish(accumulator, rows: rows, to: output, kernels: kernels)
+        kernels.hadamard(output, count: rows, dim: dim)
+        applySigns(output, count: rows)
     }
 }
