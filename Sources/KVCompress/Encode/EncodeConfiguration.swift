@@ -43,9 +43,22 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
     ///
     /// Such codes are per token, symmetric, in groups of 128, and need no other rotation.
     public var turboquant: TurboQuant?
+    /// Channels are divided by the root of their largest magnitude before rows are written (ZipCache).
+    public var balanced: Bool = false
 
     /// A codec of a format with its default parameters.
     public init(_ format: Format) { self.format = format }
+
+    /// Whether there is such a codec.
+    var isValid: Bool {
+        guard [32, 64, 128].contains(group) else { return false }
+        guard turboquant != nil else { return true }
+        return [.q4, .q3, .q2].contains(format) && group == TurboQuant.group && axis == .token
+            && !asymmetric && !rotated
+    }
+
+    /// Whether rows go through a basis of the codec's own before they are written.
+    var wantsBasis: Bool { balanced || turboquant?.rotation == .qr }
 
     /// The largest magnitude that it can store: scales and zeros of codes are f16.
     func limit(dim: Int) -> Float {
@@ -70,6 +83,8 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public var window: Int = 0
     /// The first and the last layers, this many at each end, that stay in f16.
     public var protect: Int = 0
+    /// Who decides which entries are written at fewer bits; `keys` and `values` are then how salient ones are.
+    public private(set) var zipcache: ZipCache?
 
     /// The stage of a plan that names none: everything in f16.
     public static let plain = EncodeConfiguration(
@@ -79,6 +94,13 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public init(keys: CodecConfiguration, values: CodecConfiguration) {
         self.keys = keys
         self.values = values
+    }
+
+    /// Creates ZipCache's stage.
+    public init(_ zipcache: ZipCache) {
+        let salient = zipcache.codecs(zipcache.bits)
+        self.init(keys: salient.keys, values: salient.values)
+        self.zipcache = zipcache
     }
 
     /// The largest magnitude that a side can store.

@@ -9,12 +9,7 @@ struct QuantizedCodec: Codec {
     let quantizer: Quantizer
 
     init(_ configuration: CodecConfiguration, side: Side, dim: Int) {
-        precondition([32, 64, 128].contains(configuration.group), "a group is 32, 64 or 128")
-        precondition(
-            configuration.turboquant == nil
-                || configuration.axis == .token && !configuration.asymmetric
-                    && !configuration.rotated,
-            "TurboQuant is per token, symmetric, rotated anyway")
+        precondition(configuration.isValid)
         var plain = configuration
         plain.rotated = false
         self.configuration = plain

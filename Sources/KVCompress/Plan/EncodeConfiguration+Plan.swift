@@ -3,7 +3,8 @@ extension EncodeConfiguration: CustomStringConvertible {
     private enum Rotation: String, CaseIterable { case none, hadamard, keys, values }
     private enum Mode: String, CaseIterable { case symmetric, asymmetric }
 
-    private static let kept = [
+    /// What stays in f16, of any encode stage.
+    static let kept = [
         ParameterDescription(
             "window",
             .count(0...Int.max),
@@ -17,7 +18,7 @@ extension EncodeConfiguration: CustomStringConvertible {
             "this many layers at each end stay in f16"
         ),
     ]
-    private static let group = ParameterDescription(
+    static let group = ParameterDescription(
         "group",
         .words(["32", "64", "128"]),
         default: "32",
@@ -60,30 +61,9 @@ extension EncodeConfiguration: CustomStringConvertible {
             "a Hadamard rotation"
         ), mode,
     ]
-    /// What TurboQuant takes.
-    private static let turboquant = [
-        ParameterDescription(
-            "bits",
-            .words(["4", "3", "2"]),
-            default: "4",
-            "bits of a code"
-        ),
-        ParameterDescription(
-            "rotate",
-            .words(TurboQuant.Rotation.self),
-            default: "hadamard",
-            "how rows are rotated at random"
-        ),
-        ParameterDescription(
-            "seed",
-            .count(0...Int.max),
-            default: "0",
-            "another seed, another rotation"
-        ),
-    ]
     private static let codec = ValueKind.choice(
         CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) }
-            + [.init("turboquant", turboquant)]
+            + [.init("turboquant", TurboQuant.parameters)]
     )
     private static let mixed =
         [
@@ -108,17 +88,7 @@ extension EncodeConfiguration: CustomStringConvertible {
                     kept: arguments
                 )
             },
-            MethodDescription(
-                name: "turboquant",
-                stage: .encode,
-                summary: "a norm for each rotated row, and its coordinates in a Lloyd-Max codebook",
-                source: "TurboQuant, arXiv 2504.19874, section 3.1 (the mse form)",
-                needs: [],
-                parameters: turboquant + kept
-            ) { arguments, plan in
-                let codec = CodecConfiguration(turboquant: arguments)
-                plan.encode = EncodeConfiguration(keys: codec, values: codec, kept: arguments)
-            },
+            TurboQuant.method, ZipCache.method,
         ]
 
     private static func method(_ format: CodecConfiguration.Format) -> MethodDescription {
@@ -155,13 +125,17 @@ extension EncodeConfiguration: CustomStringConvertible {
 
     private init(keys: CodecConfiguration, values: CodecConfiguration, kept arguments: Arguments) {
         self.init(keys: keys, values: values)
+        keep(arguments)
+    }
+
+    mutating func keep(_ arguments: Arguments) {
         (window, protect) = (arguments.count("window"), arguments.count("protect"))
     }
 
     private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
     {
         guard let format = CodecConfiguration.Format(rawValue: choice.word) else {
-            return CodecConfiguration(turboquant: choice.arguments)
+            return TurboQuant.codec(choice.arguments)
         }
         guard format.isQuantized else { return CodecConfiguration(format) }
         var codec = CodecConfiguration(format, choice.arguments)
@@ -173,9 +147,11 @@ extension EncodeConfiguration: CustomStringConvertible {
     /// The canonical text: the short form where keys and values share format, group and mode.
     public var description: String {
         var values = ["window": "\(window)", "protect": "\(protect)"]
-        if keys.turboquant != nil, keys == self.values {
-            values.merge(keys.turboquantSettings) { $1 }
-            return (Self.turboquant + Self.kept).text("turboquant", values)
+        if let zipcache {
+            return ZipCache.method.text(values.merging(zipcache.settings) { $1 })
+        }
+        if let turboquant = keys.turboquant, keys == self.values {
+            return TurboQuant.method.text(values.merging(turboquant.settings(keys)) { $1 })
         }
         let alike =
             keys.format == self.values.format && keys.group == self.values.group
@@ -200,8 +176,8 @@ extension EncodeConfiguration: CustomStringConvertible {
     }
 
     private static func text(_ codec: CodecConfiguration) -> String {
-        codec.turboquant == nil
-            ? codec.text(nested) : turboquant.text("turboquant", codec.turboquantSettings)
+        codec.turboquant.map { TurboQuant.parameters.text("turboquant", $0.settings(codec)) }
+            ?? codec.text(nested)
     }
 }
 
@@ -210,21 +186,6 @@ extension CodecConfiguration {
         self.init(format)
         group = Int(arguments.choice("group").word)!
         asymmetric = arguments.choice("mode").word == "asymmetric"
-    }
-
-    fileprivate init(turboquant arguments: Arguments) {
-        var turboquant = TurboQuant()
-        turboquant.rotation = arguments.word("rotate")
-        turboquant.seed = arguments.count("seed")
-        self = .turboquant(bits: Int(arguments.choice("bits").word)!, turboquant)
-    }
-
-    fileprivate var turboquantSettings: [String: String] {
-        guard let turboquant else { return [:] }
-        return [
-            "bits": "\(format.codeBits!)", "rotate": turboquant.rotation.rawValue,
-            "seed": "\(turboquant.seed)",
-        ]
     }
 
     fileprivate var mode: String { asymmetric ? "asymmetric" : "symmetric" }
