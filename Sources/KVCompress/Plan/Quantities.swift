@@ -1,5 +1,5 @@
 /// A share of something, kept exactly as millionths: `12.5%` is 125,000.
-public struct Share: Hashable, Sendable, CustomStringConvertible {
+public struct Share: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Millionths of the whole, at most 1,000,000.
     public let millionths: Int
 
