@@ -52,6 +52,16 @@ void kvc_check_convert_bf16_f32(kvc_case *c) { check_widen(c, kv_convert_bf16_f3
 void kvc_check_convert_f32_f16(kvc_case *c) { check_narrow(c, kv_convert_f32_f16, 0x7c00); }
 void kvc_check_convert_f32_bf16(kvc_case *c) { check_narrow(c, kv_convert_f32_bf16, 0x7f80); }
 
+void kvc_check_log_counts(kvc_case *c) {
+    const size_t count = kvc_length(c, 300);
+    kvc_shape(c, "count %zu", count);
+    uint16_t *const counts = kvc_input(c, "counts", kvc_u16, 1, count, count);
+    for (size_t i = 0; i < count; i++)
+        counts[i] = (uint16_t)(kvc_chance(c, 50) ? kvc_below(c, 20) : kvc_next(c));
+    const kvc_pair out = kvc_output(c, "logarithms", kvc_f32, 1, count, count);
+    KVC_BOTH(v) kv_log_counts(c->level[v], out.at[v], counts, count);
+}
+
 void kvc_check_gather_rows(kvc_case *c) {
     const size_t width = kvc_below(c, 600), stride = kvc_stride(c, width);
     const size_t rows = kvc_between(c, 1, 60), count = kvc_length(c, 100);
@@ -95,6 +105,27 @@ void kvc_check_dot_adjacent(kvc_case *c) {
     const size_t dots = count ? count - 1 : 0;
     const kvc_pair out = kvc_output(c, "dots", kvc_f32, 1, dots, dots);
     KVC_BOTH(v) kv_dot_adjacent(c->level[v], out.at[v], rows, stride, count, dim);
+}
+
+void kvc_check_channel_ranges(kvc_case *c) {
+    const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim);
+    const size_t count = kvc_between(c, 1, 40);
+    kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);
+    const float *const rows = kvc_floats(c, "rows", count, dim, stride, 1e15f);
+    const kvc_pair low = kvc_output(c, "minimum", kvc_f32, 1, dim, dim);
+    const kvc_pair high = kvc_output(c, "maximum", kvc_f32, 1, dim, dim);
+    KVC_BOTH(v) kv_channel_ranges(c->level[v], low.at[v], high.at[v], rows, stride, count, dim);
+}
+
+void kvc_check_spread_rows(kvc_case *c) {
+    const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim), count = kvc_entries(c, 40, dim);
+    kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);
+    const float *const rows = kvc_floats(c, "rows", count, dim, stride, 1e6f);
+    const float *const offset = kvc_floats(c, "offset", 1, dim, dim, 1e6f);
+    const float *const factor = kvc_floats(c, "factor", 1, dim, dim, 1e6f);
+    const kvc_pair out = kvc_output(c, "spreads", kvc_f32, 1, count, count);
+    KVC_BOTH(v)
+    kv_spread_rows(c->level[v], out.at[v], rows, stride, count, dim, offset, factor);
 }
 
 void kvc_check_hadamard(kvc_case *c) {

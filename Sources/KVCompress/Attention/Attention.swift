@@ -182,17 +182,25 @@ extension Segment {
         let keyDim = keys.codec.dim
         let tile = min(rowTile, state.rows)
         let preparedBytes = (keys.codec.preparedBytes(rows: tile) + 63) / 64 * 64
-        let scratch = allocator.allocate(preparedBytes + tile * (blockEntries + 2) * 4)
+        // Values of another space are summed apart and mapped to the output's when a tile is done.
+        let space = values.codec.valueSpace
+        let apart = space == state.dim ? 0 : tile * space
+        let scratch = allocator.allocate(
+            preparedBytes + (tile * (blockEntries + 2) + vectorFloats + apart) * 4)
         let prepared = scratch.base
         let logits = (prepared + preparedBytes).assumingMemoryBound(to: Float.self)
         let rescale = logits + tile * blockEntries
         let seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
+        let expanded = rescale + 2 * tile
+        let sums = expanded + vectorFloats
         var first = 0
         while first < state.rows {
             let rows = min(tile, state.rows - first)
+            let output = state.accumulator + first * state.dim
+            if apart > 0 { sums.update(repeating: 0, count: rows * space) }
             let part = FoldState(
                 maximum: state.maximum + first, sum: state.sum + first,
-                accumulator: state.accumulator + first * state.dim, rows: rows, dim: state.dim)
+                accumulator: apart > 0 ? sums : output, rows: rows, dim: space)
             keys.codec.prepare(
                 queries + first * keyDim, rows: rows, to: prepared, kernels: kernels)
             for block in blocks {
@@ -211,14 +219,15 @@ extension Segment {
                 kernels.softmaxFold(
                     logits: logits, stride: blockEntries, rows: rows, n: n,
                     visible: seen, scale: scale, softcap: softcap,
-                    vectors: vectors(block: block), state: part, rescale: rescale)
+                    vectors: vectors(block: block, scratch: expanded, kernels: kernels),
+                    state: part, rescale: rescale)
                 values.codec.accumulate(
                     values, block: block, weights: logits, rescale: rescale,
                     indices: nil, state: part, kernels: kernels)
             }
+            values.codec.finish(part.accumulator, rows: rows, to: output, kernels: kernels)
             first += rows
         }
-        values.codec.finish(state, kernels: kernels)
         withExtendedLifetime(scratch) {}
     }
 }

@@ -57,18 +57,59 @@ public struct CompressedCache: Sendable {
         public var votes: [Float] = []
     }
 
-    /// Decodes the entries of one kv head.
+    /// Decodes the entries of one kv head, in ascending positions.
     public func entries(layer: Int, head: Int) -> Entries {
-        var entries = Entries()
-        for segment in layers[layer].heads[head] {
-            entries.keys += segment.keys.decoded()
-            entries.values += segment.values.decoded()
-            for index in 0..<segment.count {
-                entries.positions.append(segment.positions(index))
-                entries.votes.append(segment.logitBias.map { Float(exp(Double($0[index]))) } ?? 1)
+        struct Source {
+            let segment: Int
+            let index: Int
+            let position: Int32
+        }
+        let segments = layers[layer].heads[head]
+        let decoded = segments.map { segment in
+            (
+                keys: segment.keys.decoded(scales: segment.keyScale),
+                values: segment.values.decoded(scales: segment.valueScale)
+            )
+        }
+        let order = segments.indices.flatMap { number in
+            (0..<segments[number].count).map {
+                Source(segment: number, index: $0, position: segments[number].positions($0))
             }
+        }.sorted { $0.position < $1.position }
+        let geometry = layers[layer].geometry
+        var entries = Entries()
+        for source in order {
+            let rows = decoded[source.segment]
+            entries.keys += rows.keys[
+                source.index * geometry.keyDim..<(source.index + 1) * geometry.keyDim]
+            entries.values += rows.values[
+                source.index * geometry.valueDim..<(source.index + 1) * geometry.valueDim]
+            entries.positions.append(source.position)
+            entries.votes.append(segments[source.segment].votes(source.index))
         }
         return entries
+    }
+}
+
+extension Segment {
+    /// Tokens that an entry stands for: exp of its logit bias.
+    func votes(_ index: Int) -> Float {
+        guard let logitBias else { return 1 }
+        let stored = logitBias.stored(index)
+        return logitBias.format == .votes ? stored : Float(exp(Double(stored)))
+    }
+}
+
+extension Store {
+    /// All rows as packed f32 in the original space, multiplied by their scales.
+    func decoded(scales: EntryVector?) -> [Float] {
+        var rows = decoded()
+        guard let scales else { return rows }
+        for entry in 0..<count {
+            let scale = scales.stored(entry)
+            for element in entry * codec.dim..<(entry + 1) * codec.dim { rows[element] *= scale }
+        }
+        return rows
     }
 }
 

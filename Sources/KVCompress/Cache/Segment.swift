@@ -42,31 +42,45 @@ final class PositionList: Sendable {
     }
 }
 
-/// A run of entries of one kv head, each a key, a value, a position, and optional per-entry vectors.
+/// Some entries of one kv head in ascending positions, each a key, a value, a position, and optional
+/// per-entry vectors.
 struct Segment: Sendable {
     let keys: Store
     let values: Store
     let positions: Positions
-    /// ln(votes) of merged entries, -infinity for holes; nil when every entry stands for one token.
-    var logitBias: Buffer<Float>?
+    /// ln(votes) of merged entries, or fitted ones; nil when every entry stands for one token.
+    var logitBias: EntryVector?
     /// Multiplies the raw logits: the norms of shared key directions.
-    var keyScale: Buffer<Float>?
+    var keyScale: EntryVector?
     /// Multiplies the weights: the norms of shared value directions.
-    var valueScale: Buffer<Float>?
+    var valueScale: EntryVector?
 
     var count: Int { keys.count }
 
-    /// The per-entry vectors of a block.
-    func vectors(block: Int) -> EntryVectors {
-        let first = block * blockEntries
+    private var stored: [EntryVector?] { [logitBias, keyScale, valueScale] }
+
+    /// Floats that the vectors of a block need when they are expanded.
+    var vectorFloats: Int { stored.count { $0 != nil } * blockEntries }
+
+    /// The per-entry vectors of a block, expanded into scratch of `vectorFloats`.
+    func vectors(
+        block: Int, scratch: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) -> EntryVectors {
+        let range = block * blockEntries..<min(count, (block + 1) * blockEntries)
+        var place = scratch
+        let expanded = stored.map { vector in
+            vector.map { vector in
+                vector.expand(range, to: place, kernels: kernels)
+                defer { place += blockEntries }
+                return UnsafePointer(place)
+            }
+        }
         return EntryVectors(
-            logitBias: logitBias.map { UnsafePointer($0.pointer + first) },
-            keyScale: keyScale.map { UnsafePointer($0.pointer + first) },
-            valueScale: valueScale.map { UnsafePointer($0.pointer + first) })
+            logitBias: expanded[0], keyScale: expanded[1], valueScale: expanded[2])
     }
 }
 
-/// What one kv head holds, in ascending positions.
+/// What one kv head holds: segments whose positions are distinct and may interleave.
 typealias HeadCache = [Segment]
 
 /// One layer of a cache in any form: plain, compressed or a mix.

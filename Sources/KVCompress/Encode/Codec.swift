@@ -11,8 +11,11 @@ public enum Component: String, Hashable, Sendable, Codable, CaseIterable {
     case valueCodes = "value_codes"
     case valueScales = "value_scales"
     case valueZeros = "value_zeros"
+    case keyNorms = "key_norms"
+    case valueNorms = "value_norms"
     case positions
     case votes
+    case bases
 }
 
 /// Whether rows are keys or values: their bytes are laid out for different loops.
@@ -56,12 +59,26 @@ protocol Codec: Sendable {
     func accumulate(
         _ store: Store, block: Int, weights: UnsafePointer<Float>, rescale: UnsafePointer<Float>,
         indices: UnsafeBufferPointer<UInt32>?, state: FoldState, kernels: Kernels)
-    /// Maps accumulators from the codec's value space to the original one, once per fold.
-    func finish(_ state: FoldState, kernels: Kernels)
+    /// Elements of an accumulator in the codec's value space.
+    var valueSpace: Int { get }
+    /// Maps accumulators (rows x `valueSpace`) to the original space (rows x `dim`), once per fold.
+    ///
+    /// Both are the same memory when both spaces have the same number of elements.
+    func finish(
+        _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
+        to output: UnsafeMutablePointer<Float>, kernels: Kernels)
+    /// The stored maps between the original space and that of the codes, in the order of encoding.
+    var bases: [Basis] { get }
 }
 
 extension Codec {
-    func finish(_ state: FoldState, kernels: Kernels) {}
+    var valueSpace: Int { dim }
+    var bases: [Basis] { [] }
+
+    func finish(
+        _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
+        to output: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) {}
 }
 
 /// The rows of one head on one side, as a codec wrote them.
@@ -79,14 +96,22 @@ struct Store: Sendable {
 }
 
 extension CodecConfiguration {
-    /// The codec for rows of `dim` elements.
-    func codec(_ side: Side, dim: Int) -> any Codec {
+    /// The codec for rows of `dim` elements, which bases map one after the other to the rows that are stored.
+    func codec(_ side: Side, dim: Int, through bases: [Basis] = []) -> any Codec {
+        if let basis = bases.first {
+            precondition(basis.dim == dim)
+            return ProjectedCodec(
+                codec(side, dim: basis.rank, through: Array(bases.dropFirst())), basis: basis)
+        }
         let base: any Codec
         switch format {
         case .f32: base = PlainCodec(format: .f32, side: side, dim: dim)
         case .f16: base = PlainCodec(format: .f16, side: side, dim: dim)
         case .bf16: base = PlainCodec(format: .bf16, side: side, dim: dim)
-        case .q8, .q4: base = QuantizedCodec(self, side: side, dim: dim)
+        case .q8, .q4, .q3, .q2: base = QuantizedCodec(self, side: side, dim: dim)
+        }
+        if let turboquant, turboquant.rotation == .hadamard {
+            return RotatedCodec(base, signs: turboquant.signs(dim: dim))
         }
         return rotated ? RotatedCodec(base) : base
     }

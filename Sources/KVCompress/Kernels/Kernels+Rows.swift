@@ -11,15 +11,51 @@ extension Kernels {
         for run in 0..<runs {
             let from =
                 source.base + (rows.lowerBound + run) * source.stride * source.format.byteCount
-            let to = destination + run * source.dim
-            switch source.format {
-            case .f32: to.update(from: from.assumingMemoryBound(to: Float.self), count: length)
-            case .f16:
-                kv_convert_f16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
-            case .bf16:
-                kv_convert_bf16_f32(isa, to, from.assumingMemoryBound(to: UInt16.self), length)
-            }
+            convert(from, source.format, count: length, to: destination + run * source.dim)
         }
+    }
+
+    /// Converts packed numbers of any plain format to f32.
+    func convert(
+        _ source: UnsafeRawPointer, _ format: ElementFormat, count: Int,
+        to floats: UnsafeMutablePointer<Float>
+    ) {
+        switch format {
+        case .f32: floats.update(from: source.assumingMemoryBound(to: Float.self), count: count)
+        case .f16:
+            kv_convert_f16_f32(isa, floats, source.assumingMemoryBound(to: UInt16.self), count)
+        case .bf16:
+            kv_convert_bf16_f32(isa, floats, source.assumingMemoryBound(to: UInt16.self), count)
+        }
+    }
+
+    /// Converts halves to f32.
+    func convert(
+        halves: UnsafePointer<UInt16>, count: Int, to floats: UnsafeMutablePointer<Float>
+    ) {
+        kv_convert_f16_f32(isa, floats, halves, count)
+    }
+
+    /// The number that a half stands for.
+    func float(half: UInt16) -> Float {
+        var half = half, float: Float = 0
+        kv_convert_f16_f32(isa, &float, &half, 1)
+        return float
+    }
+
+    /// The numbers, rounded to halves.
+    func rounded(_ numbers: [Float]) -> [Float] {
+        var halves = [UInt16](repeating: 0, count: numbers.count), rounded = numbers
+        kv_convert_f32_f16(isa, &halves, numbers, numbers.count)
+        kv_convert_f16_f32(isa, &rounded, halves, numbers.count)
+        return rounded
+    }
+
+    /// Natural logarithms of counts.
+    func logarithms(
+        of counts: UnsafePointer<UInt16>, count: Int, to floats: UnsafeMutablePointer<Float>
+    ) {
+        kv_log_counts(isa, floats, counts, count)
     }
 
     /// Converts packed f32 to a plain format.

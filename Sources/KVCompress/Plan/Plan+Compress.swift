@@ -39,37 +39,86 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode)
-        let selection = try select(from: cache, encode: encode, kernels: kernels, options: options)
-        let encoders = cache.layers.indices.map { layer in
-            LayerEncoder(
-                layer: cache.layers[layer], kept: selection.kept[layer], encode: encode,
-                protected: HeadLayout.isProtected(layer, of: cache.layers.count, by: encode))
+        try cache.checkValues(for: encode, shared: sharer != nil)
+        let observation = Observation(
+            cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
+        let selection = try select(from: observation, encode: encode)
+        try merger?.prepare(observation)
+        try projector?.prepare(observation)
+        if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
+        let rotations = Rotations()
+        let groups =
+            sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
+        let written = options.workers.map(groups.count) { index in
+            encoded(groups[index], selection, encode, rotations, observation)
         }
-        let layers = options.workers.map(encoders.count) { layer in
-            encoders[layer].encode(allocator: allocator, kernels: kernels)
-        }
+        let layers = written.flatMap(\.layers)
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: selection.remarks)
+            remarks: (selection.remarks + written.flatMap(\.remarks)).withoutRepetitions)
         return CompressedCache(
             plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
             layers: layers)
     }
 
+    /// A group of layers through all stages behind the eviction.
+    private func encoded(
+        _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
+        _ rotations: Rotations, _ observation: Observation
+    ) -> (layers: [LayerCache], remarks: [String]) {
+        var remarks: [String] = []
+        let cache = observation.cache
+        var drafts = layers.map { layer in
+            cache.layers[layer].keys.indices.map { head in
+                let kept = selection.kept[layer][head]
+                guard let merger else {
+                    return HeadDraft(
+                        keeping: kept, keys: cache.layers[layer].keys[head],
+                        values: cache.layers[layer].values[head])
+                }
+                return merger.merge(
+                    MergeInput(observation: observation, layer: layer, head: head, kept: kept),
+                    remarks: &remarks)
+            }
+        }
+        let protected = layers.map { encode.protects($0, of: cache.layers.count) }
+        if let zipcache = encode.zipcache {
+            for (index, layer) in layers.enumerated() where !protected[index] {
+                for head in drafts[index].indices {
+                    drafts[index][head].classes = zipcache.classes(
+                        of: drafts[index][head], window: encode.window, layer: layer, head: head,
+                        observation: observation)
+                }
+            }
+        }
+        let encoder = GroupEncoder(
+            layers: layers, drafts: drafts,
+            codecs: protected.map { $0 ? [.plain] : encode.codecs },
+            window: protected.allSatisfy { $0 } ? 0 : encode.window,
+            sharer: sharer, projector: projector, rotations: rotations, observation: observation,
+            remarks: &remarks)
+        return (encoder.encode(), remarks)
+    }
+
     private func select(
-        from cache: Cache, encode: EncodeConfiguration, kernels: Kernels,
-        options: CompressionOptions
+        from observation: Observation, encode: EncodeConfiguration
     ) throws(CompressionError) -> Selection {
+        let cache = observation.cache
         guard let eviction else { return .all(of: cache) }
-        let observation = Observation(
-            cache: cache, kernels: kernels, workers: options.workers, allocator: options.allocator)
         let geometry = cache.layers.map(\.geometry)
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens)
+                sharedPositions: eviction.sharesTokens, projected: projector != nil)
         }
+    }
+}
+
+extension [String] {
+    /// The first of equal strings only.
+    fileprivate var withoutRepetitions: [String] {
+        var seen: Set<String> = []
+        return filter { seen.insert($0).inserted }
     }
 }

@@ -6,6 +6,12 @@
 public struct Plan: Sendable, Equatable, CustomStringConvertible {
     /// Which tokens are kept; nil keeps all.
     public var eviction: Eviction?
+    /// What becomes of tokens that resemble each other, or of those dropped.
+    var merger: (any Merger)?
+    /// What layers have in common.
+    var sharer: (any Sharer)?
+    /// Fewer dimensions.
+    var projector: (any Projector)?
     /// How numbers are written; nil, no such stage in the text, means f16.
     public var encode: EncodeConfiguration?
 
@@ -21,14 +27,26 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
             last = method
         }
         try eviction?.validate()
+        for method in stageMethods { try method.validate(self) }
     }
+
+    /// The stages that hold a method of their own.
+    private var stageMethods: [any StageMethod] {
+        ([merger, sharer, projector] as [(any StageMethod)?]).compactMap { $0 }
+    }
+
+    /// Whether both say the same.
+    public static func == (a: Plan, b: Plan) -> Bool { a.description == b.description }
 
     /// Every method that a plan may name, by stage.
     public static var methods: [MethodDescription] { Registry.methods }
 
     /// The canonical text.
     public var description: String {
-        let stages = [eviction?.description, encode?.description].compactMap { $0 }
+        let stages = [
+            eviction?.description, merger?.text, sharer?.text, projector?.text,
+            encode?.description,
+        ].compactMap { $0 }
         return stages.isEmpty
             ? EncodeConfiguration.plain.description : stages.joined(separator: " | ")
     }

@@ -10,58 +10,67 @@ public struct Ledger: Sendable, Equatable {
 
     /// Counts layers.
     ///
-    /// A list or storage that several segments share is counted once.
+    /// A store, list, vector or basis that several segments share is counted once.
     init(_ layers: [LayerCache]) {
-        var lists: Set<ObjectIdentifier> = []
+        var places: Set<Place> = []
         var storages: Set<ObjectIdentifier> = []
+        /// Counts bytes that stand at a place, unless they have been counted.
+        func count(_ storage: Storage, _ offset: Int, _ bytes: @autoclosure () -> [Component: Int])
+        {
+            guard places.insert(Place(storage: ObjectIdentifier(storage), offset: offset)).inserted
+            else { return }
+            for (component, bytes) in bytes() { components[component, default: 0] += bytes }
+            if storages.insert(ObjectIdentifier(storage)).inserted {
+                residentBytes += storage.byteCount
+            }
+        }
         for segment in layers.lazy.flatMap({ $0.heads.joined() }) {
             for store in [segment.keys, segment.values] {
-                for (component, bytes) in store.codec.storedBytes(store.count) {
-                    components[component, default: 0] += bytes
-                }
-                if storages.insert(ObjectIdentifier(store.storage)).inserted {
-                    residentBytes += store.storage.byteCount
+                count(store.storage, store.byteOffset, store.codec.storedBytes(store.count))
+                for basis in store.codec.bases {
+                    count(basis.storage, basis.byteOffset, [.bases: basis.byteCount])
                 }
             }
-            if case .list(let list, _) = segment.positions,
-                lists.insert(ObjectIdentifier(list)).inserted
-            {
-                components[.positions, default: 0] += list.count * 4
+            if case .list(let list, _) = segment.positions {
+                count(list.storage, list.byteOffset, [.positions: list.count * 4])
             }
-            for vector in [segment.logitBias, segment.keyScale, segment.valueScale].compactMap({
-                $0
-            }) {
-                components[.votes, default: 0] += vector.count * 4
-                if storages.insert(ObjectIdentifier(vector.storage)).inserted {
-                    residentBytes += vector.storage.byteCount
-                }
+            let vectors: [(EntryVector?, Component)] = [
+                (segment.logitBias, .votes), (segment.keyScale, .keyNorms),
+                (segment.valueScale, .valueNorms),
+            ]
+            for (vector, component) in vectors {
+                guard let vector else { continue }
+                count(
+                    vector.storage, vector.byteOffset,
+                    [component: EntryVector.bytes(vector.count)])
             }
         }
     }
 
+    /// Where something stands: what is counted once.
+    private struct Place: Hashable {
+        let storage: ObjectIdentifier
+        let offset: Int
+    }
+
     /// What a layout of counts would store, before anything is encoded.
     ///
-    /// An upper bound: every head that drops tokens, or every layer where positions are shared, is taken to
-    /// need a list of its own. It never falls when a count grows, but to that of the whole cache.
+    /// An upper bound: every head that drops tokens or writes some otherwise than others, or every layer where
+    /// positions are shared, is taken to need a list of its own. It never falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
-        sharedPositions: Bool
+        sharedPositions: Bool, projected: Bool
     ) -> Int {
-        var bytes = 0
+        var bytes = encode.basisBytes(geometry, projected: projected)
         for (layer, heads) in counts.enumerated() {
-            let protected = HeadLayout.isProtected(layer, of: counts.count, by: encode)
+            let protected = encode.protects(layer, of: counts.count)
+            let classes = protected ? 1 : encode.codecs.count
             for (head, count) in heads.enumerated() {
-                if count < tokens {
-                    bytes += HeadLayout.mostStoredBytes(
-                        entries: count, geometry: geometry[layer], encode: encode,
-                        protected: protected)
-                    bytes += head == 0 || !sharedPositions ? count * 4 : 0
+                if count < tokens || classes > 1 {
+                    bytes += encode.mostStoredBytes(count, geometry[layer], protected: protected)
+                    bytes += head == 0 || !sharedPositions || classes > 1 ? count * 4 : 0
                 } else {
-                    bytes +=
-                        HeadLayout(
-                            entries: count, geometry: geometry[layer], encode: encode,
-                            protected: protected
-                        ).storedBytes
+                    bytes += encode.storedBytes(count, geometry[layer], protected: protected)
                 }
             }
         }

@@ -29,6 +29,45 @@ import Testing
         }
     }
 
+    @Test func productsOfMatrices() {
+        var random = Seeded(7)
+        for _ in 0..<40 {
+            let (rows, inner, columns) = (random.int(1...9), random.int(1...9), random.int(1...9))
+            let (turnA, turnB) = (random.int(0...1) == 1, random.int(0...1) == 1)
+            let a = random.floats(rows * inner), b = random.floats(inner * columns)
+            let product = LinearAlgebra.product(
+                a, b, rows: rows, columns: columns, transposingA: turnA, transposingB: turnB)
+            for i in 0..<rows {
+                for j in 0..<columns {
+                    let exact = (0..<inner).reduce(0.0) { sum, k in
+                        let left = a[turnA ? k * rows + i : i * inner + k]
+                        let right = b[turnB ? j * inner + k : k * columns + j]
+                        return sum + Double(left) * Double(right)
+                    }
+                    #expect(abs(Double(product[i * columns + j]) - exact) < 1e-5)
+                }
+            }
+        }
+    }
+
+    /// Orthonormal rows, and columns that lie on the same side as those they came from.
+    @Test(arguments: [1, 2, 7, 33, 128]) func orthogonalMatrices(dim: Int) {
+        var random = Seeded(dim)
+        let columns = (0..<dim * dim).map { _ in random.normal() }
+        let matrix = LinearAlgebra.orthogonal(columns, n: dim)
+        let gram = LinearAlgebra.gram(matrix, dim: dim)
+        for i in 0..<dim {
+            for j in 0..<dim { #expect(abs(gram[i * dim + j] - (i == j ? 1 : 0)) < 1e-4) }
+            // R = Qᵀ A is upper triangular with a positive diagonal.
+            for j in 0...i {
+                let r = (0..<dim).reduce(Float(0)) {
+                    $0 + matrix[i * dim + $1] * columns[j * dim + $1]
+                }
+                #expect(j == i ? r > 0 : abs(r) < 1e-3, "\(i), \(j): \(r)")
+            }
+        }
+    }
+
     /// Keys that are combinations of few directions of equal weight.
     @Test(arguments: [1, 3, 10]) func keyRank(rank: Int) throws {
         var random = Seeded(rank)

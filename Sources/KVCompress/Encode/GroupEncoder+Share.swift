@@ -1,0 +1,182 @@
+/// What the layers of a group have in common.
+extension GroupEncoder {
+    /// Decides what is shared and cuts every head into strands.
+    ///
+    /// - Parameters:
+    ///   - codecs: what classes are written in, `[layer in the group]`.
+    ///   - window: newest entries that stay in f16.
+    init(
+        layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
+        sharer: (any Sharer)?, projector: (any Projector)?, rotations: Rotations,
+        observation: Observation, remarks: inout [String]
+    ) {
+        self.layers = layers
+        self.drafts = drafts
+        self.sharer = sharer
+        self.projector = projector
+        self.rotations = rotations
+        self.observation = observation
+        var shared = drafts.map { $0.map { _ in [Int]() } }
+        if let sharer, layers.count > 1 {
+            let kinds = Set(layers.map { observation.cache.layers[$0].geometry })
+            let name = "layers \(layers.lowerBound) to \(layers.upperBound - 1)"
+            if kinds.count > 1 || Set(codecs).count > 1 {
+                remarks.append("\(name) differ in shape or codec and share nothing")
+            } else {
+                shared = Self.shared(
+                    layers, drafts, window: window, sharer: sharer, observation: observation,
+                    remarks: &remarks)
+                let entries = drafts.joined().reduce(0) { $0 + $1.count }
+                let common = shared.joined().reduce(0) { $0 + $1.count }
+                let percent = Double(common * 1000 / max(entries, 1)) / 10
+                remarks.append("\(name) share \(percent)% of their entries")
+            }
+        }
+        self.shared = shared
+        strands = drafts.indices.map { layer in
+            drafts[layer].indices.map { head in
+                Strand.strands(
+                    of: drafts[layer][head], codecs: codecs[layer], window: window,
+                    shared: shared[layer][head])
+            }
+        }
+    }
+
+    /// What an entry must have in common with another one to share its store.
+    private struct Kind: Hashable {
+        let position: UInt32
+        let votes: UInt32
+        let codec: UInt8
+    }
+
+    private static func shared(
+        _ layers: Range<Int>, _ drafts: [[HeadDraft]], window: Int, sharer: any Sharer,
+        observation: Observation, remarks: inout [String]
+    ) -> [[[Int]]] {
+        let coded = drafts.map { heads in
+            heads.map { draft in
+                (0..<draft.count - min(window, draft.count)).map { entry in
+                    Kind(
+                        position: draft.positions[entry], votes: draft.mass.votes(entry),
+                        codec: draft.classes?[entry] ?? 0)
+                }
+            }
+        }
+        let heads = drafts[0].indices
+        var common = heads.map { head in
+            coded.map { Set($0[head]) }.reduce(Set(coded[0][head])) { $0.intersection($1) }
+        }
+        if !sharer.isPerHead {
+            let all = common.reduce(common[0]) { $0.intersection($1) }
+            common = heads.map { _ in all }
+        }
+        let places = coded.map { layer in
+            heads.map { head in
+                layer[head].indices.filter { common[head].contains(layer[head][$0]) }
+            }
+        }
+        let keys = commonRows(.keys, layers, drafts, places, observation)
+        guard common.contains(where: { !$0.isEmpty }),
+            let retained = sharer.retained(keys, remarks: &remarks)
+        else { return places.map { $0.map { _ in [] } } }
+        return places.map { layer in
+            heads.map { head in
+                zip(layer[head], retained[head]).compactMap { place, stays in stays ? nil : place }
+            }
+        }
+    }
+
+    private static func commonRows(
+        _ side: Side, _ layers: Range<Int>, _ drafts: [[HeadDraft]], _ places: [[[Int]]],
+        _ observation: Observation
+    ) -> CommonRows {
+        let dim = drafts[0][0].rows(side).rows.dim
+        let rows = zip(drafts, places).map { drafts, places in
+            zip(drafts, places).map { draft, places in
+                let rows = observation.allocator.buffer(Float.self, places.count * dim)
+                draft.rows(side).write(places, to: rows.pointer, kernels: observation.kernels)
+                return rows
+            }
+        }
+        return CommonRows(
+            layers: layers, rows: rows, counts: places[0].map(\.count), dim: dim,
+            kernels: observation.kernels, allocator: observation.allocator)
+    }
+
+    /// What is written once for a side; nil when nothing is.
+    func sharedRows(_ side: Side) -> SharedRows? {
+        guard let sharer, shared.joined().contains(where: { !$0.isEmpty }) else { return nil }
+        return sharer.shared(side, Self.commonRows(side, layers, drafts, shared, observation))
+    }
+
+    /// Finishes shared strands: scales that give rows their norms again, and the maps of every head.
+    func scaled(_ written: WrittenSide, _ shared: SharedRows?) -> WrittenSide {
+        guard let shared else { return written }
+        var written = written
+        if let norms = shared.norms {
+            let lengths = lengths(written[0], wholeRow: norms[0].allSatisfy { $0 === norms[0][0] })
+            forEachShared { layer, head, number, places in
+                let ratios = places.map { place in
+                    let length = lengths[head][place]
+                    return length > 0 ? Float(Double(norms[layer][head][place]) / length) : 0
+                }
+                written[layer][head][number].scales = kernels.rounded(ratios)
+            }
+        }
+        if let bases = shared.bases {
+            forEachShared { layer, head, number, _ in
+                written[layer][head][number].store =
+                    written[layer][head][number].store.through(bases[layer][head])
+            }
+        }
+        return written
+    }
+
+    private func forEachShared(
+        _ body: (_ layer: Int, _ head: Int, _ number: Int, _ places: [Int]) -> Void
+    ) {
+        for layer in strands.indices {
+            for head in strands[layer].indices {
+                for (number, strand) in strands[layer][head].enumerated() {
+                    if let places = strand.shared { body(layer, head, number, places) }
+                }
+            }
+        }
+    }
+
+    /// Lengths of the shared rows as they were encoded, of every head or of all heads' rows together.
+    private func lengths(_ written: [[Written]], wholeRow: Bool) -> [[Double]] {
+        var squares = shared[0].map { [Double](repeating: 0, count: $0.count) }
+        forEachShared { layer, head, number, places in
+            guard layer == 0 else { return }
+            let store = written[head][number].store
+            var norms = [Float](repeating: 0, count: store.count)
+            kernels.norms(store.decoded(), count: store.count, dim: store.codec.dim, to: &norms)
+            for (norm, place) in zip(norms, places) {
+                squares[head][place] = Double(norm) * Double(norm)
+            }
+        }
+        if wholeRow {
+            let sums = squares[0].indices.map { place in squares.reduce(0) { $0 + $1[place] } }
+            squares = squares.map { _ in sums }
+        }
+        return squares.map { $0.map { $0.squareRoot() } }
+    }
+}
+
+extension SharedRows {
+    /// The rows that are written for a head.
+    func draft(_ head: Int) -> DraftRows {
+        let rows = rows.count == 1 ? rows[0] : rows[head]
+        return DraftRows(packed: rows, count: rows.count / dim, dim: dim)
+    }
+}
+
+extension Store {
+    /// The same bytes behind a basis.
+    func through(_ basis: Basis) -> Store {
+        Store(
+            codec: ProjectedCodec(codec, basis: basis), storage: storage, byteOffset: byteOffset,
+            count: count)
+    }
+}

@@ -1,0 +1,48 @@
+/// Makes fewer entries of what one kv head keeps, or folds what it dropped into them.
+protocol Merger: StageMethod {
+    /// Asks the observation for all that `merge` will read of it, before heads are merged in parallel.
+    func prepare(_ observation: Observation) throws(CompressionError)
+
+    /// The entries of one kv head after merging; at least one.
+    ///
+    /// Remarks are told once for all heads, so they name none.
+    func merge(_ input: MergeInput, remarks: inout [String]) -> HeadDraft
+}
+
+extension Merger {
+    static var method: MethodDescription { method(.merge) { $1.merger = $0 } }
+
+    func prepare(_ observation: Observation) throws(CompressionError) {}
+}
+
+/// One kv head before merging.
+struct MergeInput {
+    let observation: Observation
+    let layer: Int
+    let head: Int
+    /// The tokens that an eviction left, ascending.
+    let kept: [UInt32]
+
+    var keys: Rows { observation.cache.layers[layer].keys[head] }
+    var values: Rows { observation.cache.layers[layer].values[head] }
+    var tokens: Int { observation.cache.tokens }
+    var kernels: Kernels { observation.kernels }
+    var allocator: Allocator { observation.allocator }
+
+    /// Attention that every token received, kept or not: the sum over queries, divided by how many could
+    /// see it, averaged over the group.
+    ///
+    /// `prepare` must have asked for `Observation.attention(.init(reductions: [.sum]))`.
+    func received() -> [Float] {
+        let layer = observation.cache.layers[layer]
+        let queryHeads = layer.queries?.count ?? 0, group = queryHeads / layer.keys.count
+        let queries = layer.queries?[0].count ?? 0
+        let sums = observation.attention(.init(reductions: [.sum]))
+            .rows(.sum, layer: self.layer, heads: queryHeads)
+        return (0..<tokens).map { token in
+            var sum = 0.0
+            for member in 0..<group { sum += Double(sums[(head * group + member) * tokens + token]) }
+            return Float(sum / Double(group * min(queries, tokens - token)))
+        }
+    }
+}
