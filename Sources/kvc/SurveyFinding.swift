@@ -118,5 +118,8 @@ struct SurveyFinding: Encodable {
     }
 
     private static func one(_ value: Double) -> String { String(format: "%.1f", value) }
-    private static func two(_ value: Double) -> String { String(format: "%.2f", value) }
+    /// Nothing is printed as -0.00.
+    private static func two(_ value: Double) -> String {
+        String(format: "%.2f", abs(value) < 0.005 ? 0 : value)
+    }
 }

@@ -15,9 +15,21 @@ extension Observation {
     }
 
     private func cosines(_ rows: Rows, _ norms: UnsafePointer<Float>) -> [Double] {
-        var dots = [Float](repeating: 0, count: rows.count - 1)
-        kernels.neighbourDots(of: rows, to: &dots)
-        return dots.indices.map { cosine(dots[$0], norms[$0], norms[$0 + 1]) }
+        var dots = [Float](repeating: 0, count: rows.count)
+        let chunk = max(2, 16384 / rows.dim)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) { scratch in
+            // Chunks share a row, so that no pair is missed between them.
+            for start in stride(from: 0, to: rows.count - 1, by: chunk - 1) {
+                let range = start..<min(start + chunk, rows.count)
+                kernels.convert(rows, rows: range, to: scratch.baseAddress!)
+                dots.withUnsafeMutableBufferPointer {
+                    kernels.adjacentDots(
+                        scratch.baseAddress!, count: range.count, dim: rows.dim,
+                        into: $0.baseAddress! + start)
+                }
+            }
+        }
+        return (0..<rows.count - 1).map { cosine(dots[$0], norms[$0], norms[$0 + 1]) }
     }
 
     /// How alike each layer is to the one below.
@@ -27,13 +39,32 @@ extension Observation {
                 self.cache.layers[index].geometry == self.cache.layers[index - 1].geometry
             else { return nil }
             let (upper, lower) = (self.cache.layers[index], self.cache.layers[index - 1])
-            func mean(_ side: (CacheLayer) -> [Rows]) -> Double {
-                var sum = 0.0
-                self.kernels.pairs(side(lower), side(upper)) { sum += cosine($0, $1, $2) }
-                return sum / Double(self.cache.tokens)
-            }
-            return Survey.Below(keys: mean(\.keys), values: mean(\.values))
+            return Survey.Below(
+                keys: self.likeness(upper.keys, lower.keys),
+                values: self.likeness(upper.values, lower.values))
         }
+    }
+
+    /// The mean over tokens of the cosine of two layers' rows, each that of all heads.
+    private func likeness(_ a: [Rows], _ b: [Rows]) -> Double {
+        let dim = a[0].dim, tokens = cache.tokens, chunk = max(1, 16384 / dim)
+        var x = [Float](repeating: 0, count: chunk * dim), y = x
+        var sum = 0.0
+        for start in stride(from: 0, to: tokens, by: chunk) {
+            let range = start..<min(start + chunk, tokens), count = range.count
+            var xx = [Float](repeating: 0, count: count), yy = xx, xy = xx
+            for (upper, lower) in zip(a, b) {
+                kernels.convert(upper, rows: range, to: &x)
+                kernels.convert(lower, rows: range, to: &y)
+                kernels.addDots(x, x, count: count, dim: dim, to: &xx)
+                kernels.addDots(y, y, count: count, dim: dim, to: &yy)
+                kernels.addDots(x, y, count: count, dim: dim, to: &xy)
+            }
+            sum += (0..<count).reduce(0) {
+                $0 + cosine(xy[$1], xx[$1].squareRoot(), yy[$1].squareRoot())
+            }
+        }
+        return sum / Double(tokens)
     }
 
     /// How the attention of the given queries is spread.
@@ -69,30 +100,33 @@ extension Observation {
 
     /// What falls on the tokens that each of the last queries attends to most, mean over queries and heads.
     private func queryMass(_ index: Int) -> [Double] {
-        let layer = cache.layers[index], queries = layer.queries ?? []
-        let count = min(Survey.observe, queries[0].count), dim = layer.geometry.keyDim
-        let visible = (cache.tokens - count + 1...cache.tokens).map { UInt32($0) }
-        var packed = [Float](repeating: 0, count: count * dim)
-        var weights = [Float](repeating: 0, count: count * cache.tokens)
+        let layer = cache.layers[index]
+        guard let queries = layer.queries, let group = layer.group else {
+            preconditionFailure("no queries")
+        }
+        let scale = Float(1 / Double(layer.geometry.keyDim).squareRoot())
+        let count = min(Survey.observe, queries[0].count)
         var mass = [Double](repeating: 0, count: Survey.tops.count)
-        for (head, rows) in queries.enumerated() {
-            kernels.convert(rows, rows: rows.count - count..<rows.count, to: &packed)
-            kernels.dots(
-                packed, rows: count, with: layer.keys[head / (queries.count / layer.keys.count)],
-                count: cache.tokens, to: &weights, stride: cache.tokens)
-            kernels.observe(
-                &weights, stride: cache.tokens, keys: cache.tokens, visible: visible,
-                scale: Float(1 / Double(dim).squareRoot()), windowStart: 0, threshold: 1
-            ) { _ in nil }
-            for (query, seen) in visible.enumerated() {
-                let start = query * cache.tokens
-                let sorted = weights[start..<start + Int(seen)].sorted(by: >).map(Double.init)
-                for (place, top) in tops(Int(seen)).enumerated() {
-                    mass[place] += sorted.prefix(top).reduce(0, +) / Double(count * queries.count)
+        for head in layer.keys.indices {
+            forEachLogitBlock(layer: index, kvHead: head, from: queries[0].count - count) { block in
+                for member in 0..<group {
+                    let rows = block.rows(member)
+                    kernels.observe(
+                        rows, stride: block.stride, keys: block.seen, visible: block.visible,
+                        scale: scale, windowStart: 0, threshold: 1
+                    ) { _ in nil }
+                    for (query, seen) in block.visible.enumerated() {
+                        let weights = UnsafeBufferPointer(
+                            start: rows + query * block.stride, count: Int(seen))
+                        let sorted = weights.sorted(by: >).map(Double.init)
+                        for (place, top) in tops(sorted.count).enumerated() {
+                            mass[place] += sorted.prefix(top).reduce(0, +)
+                        }
+                    }
                 }
             }
         }
-        return mass
+        return mass.map { $0 / Double(count * queries.count) }
     }
 }
 
@@ -126,5 +160,6 @@ extension Survey.Neighbours {
 
 /// A cosine from a dot and two norms; 0 where a row has no direction.
 private func cosine(_ dot: Float, _ a: Float, _ b: Float) -> Double {
-    min(a, b) < 1e-30 ? 0 : Double(dot) / (Double(a) * Double(b))
+    let cosine = Double(dot) / (Double(a) * Double(b))
+    return cosine.isFinite ? cosine : 0
 }

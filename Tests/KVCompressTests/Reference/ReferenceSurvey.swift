@@ -75,26 +75,34 @@ struct ReferenceSurvey {
         return sums
     }
 
-    /// The fewest directions that hold a share of the energy, by deflation: the largest eigenvalue of the Gram
-    /// matrix is found by iteration and taken away, again and again.
+    /// The fewest directions that hold a share of the energy: the Gram matrix is turned diagonal, pair by pair.
     func rank(_ rows: Rows, share: Double) -> Int {
         let rows = self.rows(rows), dim = rows[0].count
-        var gram = (0..<dim).map { i in
-            (0..<dim).map { j in rows.reduce(0) { $0 + $1[i] * $1[j] } }
+        var gram = [Double](repeating: 0, count: dim * dim)
+        for row in rows {
+            for i in 0..<dim { for j in 0..<dim { gram[i * dim + j] += row[i] * row[j] } }
         }
-        let all = (0..<dim).reduce(0) { $0 + gram[$1][$1] }
-        var held = 0.0
-        for count in 0..<dim {
-            if held >= share * all { return count }
-            var vector = (0..<dim).map { 1 + sin(Double($0 * 7 + count)) / 3 }
-            for _ in 0..<3000 {
-                let image = gram.map { dot($0, vector) }
-                let length = dot(image, image).squareRoot()
-                if length > 0 { vector = image.map { $0 / length } }
+        for _ in 0..<12 {
+            for i in 0..<dim {
+                for j in i + 1..<dim where gram[i * dim + j] != 0 {
+                    let angle = 0.5 * atan2(2 * gram[i * dim + j], gram[j * dim + j] - gram[i * dim + i])
+                    let (c, s) = (cos(angle), sin(angle))
+                    for k in 0..<dim {
+                        let (x, y) = (gram[k * dim + i], gram[k * dim + j])
+                        (gram[k * dim + i], gram[k * dim + j]) = (c * x - s * y, s * x + c * y)
+                    }
+                    for k in 0..<dim {
+                        let (x, y) = (gram[i * dim + k], gram[j * dim + k])
+                        (gram[i * dim + k], gram[j * dim + k]) = (c * x - s * y, s * x + c * y)
+                    }
+                }
             }
-            let value = dot(gram.map { dot($0, vector) }, vector)
+        }
+        let values = (0..<dim).map { gram[$0 * dim + $0] }.sorted(by: >)
+        var held = 0.0
+        for (count, value) in values.enumerated() {
+            if held >= share * values.reduce(0, +) { return count }
             held += value
-            for i in 0..<dim { for j in 0..<dim { gram[i][j] -= value * vector[i] * vector[j] } }
         }
         return dim
     }
