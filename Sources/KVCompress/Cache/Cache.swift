@@ -38,6 +38,15 @@ public struct CacheLayer: Sendable {
 
     /// Query heads per kv head, nil without queries.
     public var group: Int? { queries.map { $0.count / keys.count } }
+
+    /// The largest magnitude that a side's rows may have; shared rows keep their norms as halves, of whole
+    /// rows of all heads.
+    func limit(_ side: Side, for encode: EncodeConfiguration?, shared: Bool) -> Float {
+        let coded = encode?.limit(side, geometry) ?? .greatestFiniteMagnitude
+        guard shared else { return coded }
+        let dim = side == .keys ? geometry.keyDim : geometry.valueDim
+        return min(coded, 32752 / Float(keys.count * dim).squareRoot())
+    }
 }
 
 /// A full key-value cache, as a prefill leaves it: the input of every plan.
@@ -123,23 +132,18 @@ public struct Cache: Sendable {
         try checkValues(for: encode, shared: false)
     }
 
-    /// Shared rows keep their norms as halves, of whole rows of all heads.
     func checkValues(
         for encode: EncodeConfiguration?, shared: Bool
     ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
-            let sides: [(String, [Rows], Float?)] = [
-                ("key", layer.keys, encode?.limit(.keys, layer.geometry)),
-                ("value", layer.values, encode?.limit(.values, layer.geometry)),
-                ("query", layer.queries ?? [], nil),
+            let sides: [(String, [Rows], Float)] = [
+                ("key", layer.keys, layer.limit(.keys, for: encode, shared: shared)),
+                ("value", layer.values, layer.limit(.values, for: encode, shared: shared)),
+                ("query", layer.queries ?? [], .greatestFiniteMagnitude),
             ]
             for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
-                    var limit = limit ?? .greatestFiniteMagnitude
-                    if shared, name != "query" {
-                        limit = min(limit, 32752 / Float(heads.count * rows.dim).squareRoot())
-                    }
                     guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
                     throw CompressionError(

@@ -49,9 +49,13 @@ extension Plan {
         let rotations = Rotations()
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
-        let written = options.workers.map(groups.count) { index in
-            encoded(groups[index], selection, encode, rotations, observation)
+        let results = options.workers.map(groups.count) { index in
+            Result { () throws(CompressionError) in
+                try encoded(groups[index], selection, encode, rotations, observation)
+            }
         }
+        var written: [(layers: [LayerCache], remarks: [String])] = []
+        for result in results { written.append(try result.get()) }
         let layers = written.flatMap(\.layers)
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
@@ -66,20 +70,18 @@ extension Plan {
     private func encoded(
         _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
         _ rotations: Rotations, _ observation: Observation
-    ) -> (layers: [LayerCache], remarks: [String]) {
+    ) throws(CompressionError) -> (layers: [LayerCache], remarks: [String]) {
         var remarks: [String] = []
         let cache = observation.cache
-        var drafts = layers.map { layer in
-            cache.layers[layer].keys.indices.map { head in
-                let kept = selection.kept[layer][head]
-                guard let merger else {
-                    return HeadDraft(
-                        keeping: kept, keys: cache.layers[layer].keys[head],
-                        values: cache.layers[layer].values[head])
-                }
-                return merger.merge(
-                    MergeInput(observation: observation, layer: layer, head: head, kept: kept),
-                    remarks: &remarks)
+        var drafts: [[HeadDraft]] = []
+        for layer in layers {
+            drafts.append([])
+            for head in cache.layers[layer].keys.indices {
+                drafts[drafts.count - 1].append(
+                    try draft(
+                        MergeInput(
+                            observation: observation, layer: layer, head: head,
+                            kept: selection.kept[layer][head]), encode, &remarks))
             }
         }
         let protected = layers.map { encode.protects($0, of: cache.layers.count) }
@@ -99,6 +101,31 @@ extension Plan {
             sharer: sharer, projector: projector, rotations: rotations, observation: observation,
             remarks: &remarks)
         return (encoder.encode(), remarks)
+    }
+
+    /// One kv head after merging.
+    ///
+    /// - Throws: `CompressionError` of code `.values` for a merged number that the plan cannot store: sums may
+    ///   be larger than what they are made of.
+    private func draft(
+        _ input: MergeInput, _ encode: EncodeConfiguration, _ remarks: inout [String]
+    ) throws(CompressionError) -> HeadDraft {
+        guard let merger else {
+            return HeadDraft(keeping: input.kept, keys: input.keys, values: input.values)
+        }
+        let draft = merger.merge(input, remarks: &remarks)
+        let layer = input.observation.cache.layers[input.layer]
+        for (name, side, rows) in [
+            ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
+        ] {
+            let limit = layer.limit(side, for: encode, shared: sharer != nil)
+            guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
+            throw CompressionError(
+                .values,
+                "layer \(input.layer), \(name) head \(input.head): merged into \(found.value), "
+                    + "beyond \(limit), the largest that the plan can store")
+        }
+        return draft
     }
 
     private func select(
