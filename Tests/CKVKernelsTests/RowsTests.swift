@@ -1,4 +1,5 @@
 import CKVKernels
+import Foundation
 import Testing
 
 /// Scalar rows/ against the references.

@@ -120,13 +120,6 @@ public struct Cache: Sendable {
     ///
     /// Reads every element once.
     public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
-        try checkValues(for: encode, shared: false)
-    }
-
-    /// Shared rows keep their norms as halves, of whole rows of all heads.
-    func checkValues(
-        for encode: EncodeConfiguration?, shared: Bool
-    ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float?)] = [
@@ -136,10 +129,7 @@ public struct Cache: Sendable {
             ]
             for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
-                    var limit = limit ?? .greatestFiniteMagnitude
-                    if shared, name != "query" {
-                        limit = min(limit, 32752 / Float(heads.count * rows.dim).squareRoot())
-                    }
+                    let limit = limit ?? .greatestFiniteMagnitude
                     guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
                     throw CompressionError(

@@ -52,10 +52,10 @@ struct GroupEncoder {
             places.append([])
             for head in drafts[layer].indices {
                 let home = shared?.rows.count == 1 ? 0 : head
-                let own = basis(side, layer, head, of: nil)
+                let own = basis(side, layer, head, of: nil, sharing: shared != nil)
                 let common =
                     layer == 0 && shared?.bases == nil
-                    ? basis(side, layer, head, of: shared) : nil
+                    ? basis(side, layer, head, of: shared, sharing: true) : nil
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int
@@ -84,7 +84,11 @@ struct GroupEncoder {
 
     /// The basis of a head's own coded rows, or of those that it shares; nil when there is none or it would
     /// take more bytes than it saves.
-    private func basis(_ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?) -> Basis? {
+    ///
+    /// On a side that is not `sharing`, all rows are a head's own.
+    private func basis(
+        _ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?, sharing: Bool
+    ) -> Basis? {
         guard let projector else { return nil }
         let draft: DraftRows
         let entries: [Int]
@@ -93,7 +97,8 @@ struct GroupEncoder {
             entries = Array(draft.indices.indices)
         } else {
             draft = drafts[layer][head].rows(side)
-            entries = strands[layer][head].filter { !$0.isWindow && $0.shared == nil }
+            entries = strands[layer][head]
+                .filter { !$0.isWindow && !(sharing && $0.shared != nil) }
                 .flatMap(\.entries).sorted()
         }
         guard !entries.isEmpty else { return nil }

@@ -9,7 +9,7 @@ enum Registry {
 
     static let mergers: [any Merger.Type] = []
 
-    static let sharers: [any Sharer.Type] = []
+    static let sharers: [any Sharer.Type] = [MiniCache.self, XKV.self]
 
     static let projectors: [any Projector.Type] = []
 
