@@ -117,7 +117,8 @@ import Testing
             (Side.keys, expected.keys, side(\.keys)), (.values, expected.values, side(\.values)),
         ] {
             for layer in 0..<2 {
-                for head in heads {
+                // Whole rows are looked at once, with their first head.
+                for head in reference.perHead ? heads : heads.prefix(1) {
                     for (place, token) in tokens[head].enumerated() {
                         let whole = reference.perHead ? head...head : heads.first!...heads.last!
                         let got = whole.flatMap { exports[layer][$0].rows[side]![Int32(token)]! }
@@ -172,7 +173,7 @@ import Testing
     }
 
     @Test(arguments: Dump.allCases) func exportsOfDumpsFollowThePaper(dump: Dump) throws {
-        let cache = try dump.cache()
+        let cache = try dump.cache().prefix(100)
         for (rows, perHead) in [("layer", false), ("head", true)] {
             let compressed = try Plan("minicache(rows=\(rows)) | f32").compress(cache)
             let first = (cache.layers.count + 1) / 2
