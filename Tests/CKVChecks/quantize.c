@@ -14,6 +14,7 @@ typedef void accumulate(kv_isa, float *, const float *, size_t, const float *, s
                         const uint32_t *, size_t, kv_quantizer);
 
 typedef struct format {
+    int bits;
     size_t (*tile_bytes)(kv_quantizer);
     encode *encode;
     decode *decode;
@@ -21,29 +22,48 @@ typedef struct format {
     accumulate *accumulate;
 } format;
 
-static const format q8 = {kv_tile_bytes_q8, kv_encode_q8, kv_decode_q8, kv_score_q8,
-                          kv_accumulate_q8};
-static const format q4 = {kv_tile_bytes_q4, kv_encode_q4, kv_decode_q4, kv_score_q4,
-                          kv_accumulate_q4};
+#define KVC_FORMAT(bits)                                                                           \
+    {bits,                                                                                         \
+     kv_tile_bytes_q##bits,                                                                        \
+     kv_encode_q##bits,                                                                            \
+     kv_decode_q##bits,                                                                            \
+     kv_score_q##bits,                                                                             \
+     kv_accumulate_q##bits}
+static const format q8 = KVC_FORMAT(8), q4 = KVC_FORMAT(4), q3 = KVC_FORMAT(3), q2 = KVC_FORMAT(2);
 
-static kv_quantizer draw_quantizer(kvc_case *c) {
-    return (kv_quantizer){.dim = (uint32_t)kvc_dim(c),
-                          .group = 32u << kvc_below(c, 3),
-                          .per_channel = kvc_chance(c, 40),
-                          .asymmetric = kvc_chance(c, 50),
-                          .values = kvc_chance(c, 50)};
+// Ascending levels anywhere in their range.
+static void draw_codebook(kvc_case *c, const format *f, kv_quantizer *q) {
+    q->codebook = true;
+    q->per_channel = q->asymmetric = false;
+    q->step = kvc_chance(c, 20) ? 1 : 0.05f * fabsf(kvc_unit(c));
+    const int count = 1 << f->bits, room = 256 / count;
+    for (int k = 0; k < count; k++)
+        q->levels[k] = (int8_t)(k * room - 128 + (int)kvc_below(c, (size_t)room));
+}
+
+static kv_quantizer draw_quantizer(kvc_case *c, const format *f) {
+    kv_quantizer q = {.dim = (uint32_t)kvc_dim(c),
+                      .group = 32u << kvc_below(c, 3),
+                      .per_channel = kvc_chance(c, 40),
+                      .asymmetric = kvc_chance(c, 50),
+                      .values = kvc_chance(c, 50)};
+    if (f->bits <= 4 && kvc_chance(c, 25)) draw_codebook(c, f, &q);
+    return q;
 }
 
 static void describe(kvc_case *c, kv_quantizer q) {
     kvc_shape(c, "dim %u group %u %s %s %s ", q.dim, q.group,
               q.per_channel ? "per channel" : "per token",
-              q.asymmetric ? "asymmetric" : "symmetric", q.values ? "values" : "keys");
+              q.codebook     ? "codebook"
+              : q.asymmetric ? "asymmetric"
+                             : "symmetric",
+              q.values ? "values" : "keys");
 }
 
 static size_t tiles_of(size_t n) { return (n + tile - 1) / tile; }
 
 static void check_encode(kvc_case *c, const format *f) {
-    const kv_quantizer q = draw_quantizer(c);
+    const kv_quantizer q = draw_quantizer(c, f);
     size_t n = kvc_entries(c, 191, 4 * q.dim);
     if (q.per_channel) n = q.group * kvc_below(c, q.dim > 256 ? 2 : 3);
     const size_t stride = kvc_stride(c, q.dim);
@@ -61,6 +81,8 @@ static void check_encode(kvc_case *c, const format *f) {
 
 void kvc_check_encode_q8(kvc_case *c) { check_encode(c, &q8); }
 void kvc_check_encode_q4(kvc_case *c) { check_encode(c, &q4); }
+void kvc_check_encode_q3(kvc_case *c) { check_encode(c, &q3); }
+void kvc_check_encode_q2(kvc_case *c) { check_encode(c, &q2); }
 
 // Encoded entries as a block sees them: n of them from a tile boundary, which per channel may lie
 // in the middle of a group.
@@ -110,13 +132,15 @@ static stored draw_stored(kvc_case *c, const format *f, kv_quantizer q) {
 }
 
 static void check_decode(kvc_case *c, const format *f) {
-    const stored s = draw_stored(c, f, draw_quantizer(c));
+    const stored s = draw_stored(c, f, draw_quantizer(c, f));
     const kvc_pair rows = kvc_output(c, "decoded", kvc_f32, s.n, s.q.dim, s.q.dim);
     KVC_BOTH(v) f->decode(c->level[v], rows.at[v], s.tiles, s.scales, s.zeros, s.first, s.n, s.q);
 }
 
 void kvc_check_decode_q8(kvc_case *c) { check_decode(c, &q8); }
 void kvc_check_decode_q4(kvc_case *c) { check_decode(c, &q4); }
+void kvc_check_decode_q3(kvc_case *c) { check_decode(c, &q3); }
+void kvc_check_decode_q2(kvc_case *c) { check_decode(c, &q2); }
 
 void kvc_check_prepare_queries(kvc_case *c) {
     const size_t rows = kvc_between(c, 1, 16), dim = kvc_dim(c);
@@ -128,7 +152,7 @@ void kvc_check_prepare_queries(kvc_case *c) {
 }
 
 static void check_score(kvc_case *c, const format *f) {
-    kv_quantizer q = draw_quantizer(c);
+    kv_quantizer q = draw_quantizer(c, f);
     q.values = false;
     const stored s = draw_stored(c, f, q);
     const size_t rows = kvc_between(c, 1, 16), stride = kvc_stride(c, s.n), dim = s.q.dim;
@@ -148,9 +172,11 @@ static void check_score(kvc_case *c, const format *f) {
 
 void kvc_check_score_q8(kvc_case *c) { check_score(c, &q8); }
 void kvc_check_score_q4(kvc_case *c) { check_score(c, &q4); }
+void kvc_check_score_q3(kvc_case *c) { check_score(c, &q3); }
+void kvc_check_score_q2(kvc_case *c) { check_score(c, &q2); }
 
 static void check_accumulate(kvc_case *c, const format *f) {
-    kv_quantizer q = draw_quantizer(c);
+    kv_quantizer q = draw_quantizer(c, f);
     q.values = true;
     const stored s = draw_stored(c, f, q);
     const size_t rows = kvc_between(c, 1, 16), stride = kvc_stride(c, s.n), dim = s.q.dim;
@@ -173,3 +199,5 @@ static void check_accumulate(kvc_case *c, const format *f) {
 
 void kvc_check_accumulate_q8(kvc_case *c) { check_accumulate(c, &q8); }
 void kvc_check_accumulate_q4(kvc_case *c) { check_accumulate(c, &q4); }
+void kvc_check_accumulate_q3(kvc_case *c) { check_accumulate(c, &q3); }
+void kvc_check_accumulate_q2(kvc_case *c) { check_accumulate(c, &q2); }

@@ -107,6 +107,27 @@ void kvc_check_dot_adjacent(kvc_case *c) {
     KVC_BOTH(v) kv_dot_adjacent(c->level[v], out.at[v], rows, stride, count, dim);
 }
 
+void kvc_check_channel_ranges(kvc_case *c) {
+    const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim);
+    const size_t count = kvc_between(c, 1, 40);
+    kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);
+    const float *const rows = kvc_floats(c, "rows", count, dim, stride, 1e15f);
+    const kvc_pair low = kvc_output(c, "minimum", kvc_f32, 1, dim, dim);
+    const kvc_pair high = kvc_output(c, "maximum", kvc_f32, 1, dim, dim);
+    KVC_BOTH(v) kv_channel_ranges(c->level[v], low.at[v], high.at[v], rows, stride, count, dim);
+}
+
+void kvc_check_spread_rows(kvc_case *c) {
+    const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim), count = kvc_entries(c, 40, dim);
+    kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);
+    const float *const rows = kvc_floats(c, "rows", count, dim, stride, 1e6f);
+    const float *const offset = kvc_floats(c, "offset", 1, dim, dim, 1e6f);
+    const float *const factor = kvc_floats(c, "factor", 1, dim, dim, 1e6f);
+    const kvc_pair out = kvc_output(c, "spreads", kvc_f32, 1, count, count);
+    KVC_BOTH(v)
+    kv_spread_rows(c->level[v], out.at[v], rows, stride, count, dim, offset, factor);
+}
+
 void kvc_check_hadamard(kvc_case *c) {
     const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim), count = kvc_entries(c, 20, dim);
     kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);

@@ -14,18 +14,17 @@ import Testing
     }
 
     @Test(arguments: QuantizedFormat.all) func sizesAreThoseOfTheFormat(format: QuantizedFormat) {
+        let codeBytes = [
+            8: kv_code_bytes_q8, 4: kv_code_bytes_q4, 3: kv_code_bytes_q3, 2: kv_code_bytes_q2,
+        ][format.bits]!
+        let tileBytes = [
+            8: kv_tile_bytes_q8, 4: kv_tile_bytes_q4, 3: kv_tile_bytes_q3, 2: kv_tile_bytes_q2,
+        ][format.bits]!
         for dim in 1...1024 {
             for group in [32, 64, 128] {
                 let quantizer = format.quantizer(dim: dim, group: group)
-                let eight = format.bits == 8
-                #expect(
-                    (eight ? kv_code_bytes_q8 : kv_code_bytes_q4)(quantizer)
-                        == format.codeBytes(dim: dim)
-                )
-                #expect(
-                    (eight ? kv_tile_bytes_q8 : kv_tile_bytes_q4)(quantizer)
-                        == format.tileBytes(dim: dim, group: group)
-                )
+                #expect(codeBytes(quantizer) == format.codeBytes(dim: dim))
+                #expect(tileBytes(quantizer) == format.tileBytes(dim: dim, group: group))
             }
         }
         guard !format.perChannel, !format.asymmetric else { return }
@@ -33,7 +32,8 @@ import Testing
         #expect(bitsPerValue == Double(format.bits) + 0.5)
     }
 
-    @Test(arguments: QuantizedFormat.all) func errorsStayBelowHalfAStep(format: QuantizedFormat) {
+    @Test(arguments: QuantizedFormat.uniform) func errorsStayBelowHalfAStep(format: QuantizedFormat)
+    {
         var random = Random(30)
         for _ in 0..<25 {
             let (rows, dim, group) = Self.draw(format, &random)
@@ -75,11 +75,12 @@ import Testing
             var used = [UInt8](repeating: 0, count: encoded.tiles.count)
             for t in 0..<encoded.n {
                 for c in 0..<dim {
-                    let place = format.place(token: t % 16, element: c, dim: dim)
-                    let byte = t / 16 * encoded.tileBytes + place.byte
-                    let mask: UInt8 = format.bits == 8 ? 0xff : 0xf << UInt8(place.shift)
-                    #expect(used[byte] & mask == 0, "two codes in one place")
-                    used[byte] |= mask
+                    for part in format.parts(token: t % 16, element: c, dim: dim) {
+                        let byte = t / 16 * encoded.tileBytes + part.byte
+                        let mask = UInt8((1 << part.bits - 1) << part.shift)
+                        #expect(used[byte] & mask == 0, "two codes in one place")
+                        used[byte] |= mask
+                    }
                 }
             }
             let codes = format.codeBytes(dim: dim)
@@ -91,7 +92,7 @@ import Testing
         }
     }
 
-    @Test(arguments: QuantizedFormat.all.filter { !$0.asymmetric })
+    @Test(arguments: QuantizedFormat.uniform.filter { !$0.asymmetric })
     func symmetricEncodingIsIdempotent(format: QuantizedFormat) {
         var random = Random(32)
         for _ in 0..<25 {
@@ -102,7 +103,33 @@ import Testing
         }
     }
 
-    @Test(arguments: QuantizedFormat.all) func constantsAndZerosSurvive(format: QuantizedFormat) {
+    /// The scale is the group's root mean square times the step, and codes are of the nearest level.
+    @Test(arguments: QuantizedFormat.codebooks) func codesAreOfTheNearestLevel(
+        format: QuantizedFormat
+    ) {
+        var random = Random(35)
+        let levels = format.levels!.map(Double.init)
+        for _ in 0..<25 {
+            let (rows, dim, group) = Self.draw(format, &random)
+            let encoded = QuantizedRows(rows, format: format, dim: dim, group: group)
+            #expect(encoded.decodedByKernel().bits == encoded.decoded().bits)
+            for members in encoded.groups {
+                let x = members.map { Double(rows[$0.token * dim + $0.element]) }
+                let meanSquare = x.reduce(0) { $0 + $1 * $1 } / Double(x.count)
+                let wanted = meanSquare.squareRoot() * Double(format.step)
+                let scale = encoded.scale(members[0].token, members[0].element)
+                #expect(abs(scale - wanted) <= wanted * 0x1p-10 + 0x1p-25)
+                for (value, member) in zip(x, members) where scale > 0 {
+                    let distances = levels.map { abs($0 * scale - value) }
+                    let own = distances[encoded.stored(member.token, member.element)]
+                    #expect(own <= distances.min()! + 1e-6 * abs(value))
+                }
+            }
+        }
+    }
+
+    @Test(arguments: QuantizedFormat.uniform) func constantsAndZerosSurvive(format: QuantizedFormat)
+    {
         for value in [Float(0), 1, -3, 65504, -65504, 1e-30, -1e-30] {
             let rows = [Float](repeating: value, count: 128 * 24)
             let encoded = QuantizedRows(rows, format: format, dim: 24, group: 32)

@@ -1,7 +1,7 @@
 import CKVKernels
 import Testing
 
-/// Integer scores and sums of q8 and q4 against exact attention over the decoded rows.
+/// Integer scores and sums of quantized rows against exact attention over the decoded rows.
 @Suite struct QuantizedAttentionTests {
     @Test(arguments: QuantizedFormat.all.filter { !$0.values })
     func scoresAreThoseOfDecodedKeys(format: QuantizedFormat) {
@@ -104,12 +104,8 @@ import Testing
         var worst = 0.0
         for group in [32, 64, 128] {
             let (rows, n) = (4, 128 * random.int(2...5))
-            let valueFormat = QuantizedFormat(
-                bits: format.bits,
-                perChannel: format.perChannel,
-                asymmetric: format.asymmetric,
-                values: true
-            )
+            var valueFormat = format
+            valueFormat.values = true
             let keys = QuantizedRows(
                 random.keys(n, dim: dim),
                 format: format,

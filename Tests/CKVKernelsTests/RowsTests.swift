@@ -112,6 +112,33 @@ import Testing
         }
     }
 
+    @Test func channelRangesAndSpreads() {
+        var random = Random(6)
+        for _ in 0..<100 {
+            let (dim, count) = (random.dim(), random.int(1...9))
+            let stride = dim + random.int(0...9)
+            let rows = random.normals(count * stride, scale: 3)
+            let offset = random.normals(dim), factor = random.normals(dim)
+            var low = [Float](repeating: 0, count: dim), high = low
+            var spreads = [Float](repeating: 0, count: count)
+            kv_channel_ranges(.scalar, &low, &high, rows, stride, count, dim)
+            kv_spread_rows(.scalar, &spreads, rows, stride, count, dim, offset, factor)
+            for c in 0..<dim {
+                let column = (0..<count).map { rows[$0 * stride + c] }
+                #expect(low[c] == column.min() && high[c] == column.max())
+            }
+            for i in 0..<count {
+                let x = (0..<dim).map {
+                    (Double(rows[i * stride + $0]) - Double(offset[$0])) * Double(factor[$0])
+                }
+                let mean = x.reduce(0, +) / Double(dim)
+                let squares = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+                let expected = dim > 1 ? (squares / Double(dim - 1)).squareRoot() : 0
+                #expect(abs(Double(spreads[i]) - expected) <= 1e-5 * max(1, expected))
+            }
+        }
+    }
+
     @Test(arguments: Array(1...40) + [63, 64, 65, 80, 96, 127, 128, 256, 1023, 1024])
     func hadamardIsItsMatrixAnIsometryAndItsOwnInverse(dim: Int) {
         var random = Random(5 + UInt64(dim))

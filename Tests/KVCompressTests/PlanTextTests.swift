@@ -29,6 +29,12 @@ import Testing
         ),
         ("f16", "f16"), ("bf16", "bf16"), ("f32", "f32"), ("q8", "q8"), ("kv", "f16"),
         ("kv(keys=q4, values=q4)", "q4"),
+        ("turboquant(bits=4, seed=0, window=3)", "turboquant(window=3)"),
+        ("kv(keys=turboquant(bits=3), values=turboquant(bits=3))", "turboquant(bits=3)"),
+        (
+            "kv(values=q4, keys=turboquant(seed=2, bits=2))",
+            "kv(keys=turboquant(bits=2, seed=2), values=q4)"
+        ),
         (
             "kv(keys=q4(axis=per-channel, rotate=hadamard), values=q4)",
             "q4(keys=per-channel, rotate=keys)"
@@ -106,7 +112,8 @@ import Testing
             }
             let text = "\(method.name)(\(parameters.joined(separator: ", ")))"
             // A method with its defaults spelled out is the method.
-            let short = method.stage == .evict ? "\(method.name)(budget=25%)" : method.name
+            let takesBudget = method.parameters.contains { $0.name == "budget" }
+            let short = takesBudget ? "\(method.name)(budget=25%)" : method.name
             let before = method.stage == .crush ? "h2o(budget=1) | " : ""
             #expect(try Plan(before + text) == Plan(before + short))
         }
@@ -130,7 +137,7 @@ import Testing
             pick([
                 "f16", "f32", "bf16",
                 call(
-                    pick(["q8", "q4"]),
+                    pick(["q8", "q4", "q3", "q2"]),
                     some([
                         "group=" + pick(["32", "64", "128"]),
                         "axis=" + pick(["per-token", "per-channel"]),
@@ -180,7 +187,7 @@ import Testing
                     "f16", "f32", "bf16",
                     call("kv", some(["keys=" + codec(), "values=" + codec()] + kept)),
                     call(
-                        pick(["q8", "q4"]),
+                        pick(["q8", "q4", "q3", "q2"]),
                         some(
                             [
                                 "group=" + pick(["32", "64", "128"]),

@@ -16,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "f32", "f16", "bf16", "q8", "q4(group=64)", "q4(keys=per-channel, values=per-token)",
+        "f32", "f16", "bf16", "q8", "q4(group=64)", "q3", "q2", "turboquant(bits=3)", "q4(keys=per-channel, values=per-token)",
         "snapkv(budget=25%) | kvcrush(share=25%) | kv(keys=q8, values=q4, window=64, protect=1)",
     ])
     func attendsTheSameAfterAFile(plan: String) throws {

@@ -10,7 +10,11 @@ private let rows = 4
 private let block = 64
 
 private func quantizer(values: Bool) -> kv_quantizer {
-    kv_quantizer(dim: UInt32(dim), group: 32, per_channel: false, asymmetric: false, values: values)
+    var quantizer = kv_quantizer()
+    quantizer.dim = UInt32(dim)
+    quantizer.group = 32
+    quantizer.values = values
+    return quantizer
 }
 
 let benchmarks: @Sendable () -> Void = {
@@ -48,15 +52,14 @@ let benchmarks: @Sendable () -> Void = {
             blackHole(accumulator)
         }
 
-        for bits in [8, 4] {
-            let tile =
-                bits == 8
-                ? kv_tile_bytes_q8(quantizer(values: false))
-                : kv_tile_bytes_q4(quantizer(values: false))
-            let blockBytes = tile * block / 16
+        for bits in [8, 4, 3, 2] {
+            let tileBytes = [
+                8: kv_tile_bytes_q8, 4: kv_tile_bytes_q4, 3: kv_tile_bytes_q3, 2: kv_tile_bytes_q2,
+            ][bits]!
+            let blockBytes = tileBytes(quantizer(values: false)) * block / 16
 
             Benchmark("score q\(bits) \(level.name)") { benchmark in
-                let score = bits == 8 ? kv_score_q8 : kv_score_q4
+                let score = [8: kv_score_q8, 4: kv_score_q4, 3: kv_score_q3, 2: kv_score_q2][bits]!
                 let queries = (0..<rows * dim).map { Float($0 % 7) - 3 }
                 var prepared = [UInt64](repeating: 0, count: rows * kv_prepared_bytes(dim, 32) / 8)
                 kv_prepare_queries(level.isa, &prepared, queries, rows, dim, 32)
@@ -74,7 +77,10 @@ let benchmarks: @Sendable () -> Void = {
             }
 
             Benchmark("accumulate q\(bits) \(level.name)") { benchmark in
-                let accumulate = bits == 8 ? kv_accumulate_q8 : kv_accumulate_q4
+                let accumulate = [
+                    8: kv_accumulate_q8, 4: kv_accumulate_q4, 3: kv_accumulate_q3,
+                    2: kv_accumulate_q2,
+                ][bits]!
                 let weights = (0..<rows * block).map { 1 / Float($0 + 1) }
                 let rescale = [Float](repeating: 1, count: rows)
                 var accumulator = [Float](repeating: 0, count: rows * dim)
@@ -91,7 +97,9 @@ let benchmarks: @Sendable () -> Void = {
             }
 
             Benchmark("encode q\(bits) \(level.name)") { benchmark in
-                let encode = bits == 8 ? kv_encode_q8 : kv_encode_q4
+                let encode = [
+                    8: kv_encode_q8, 4: kv_encode_q4, 3: kv_encode_q3, 2: kv_encode_q2,
+                ][bits]!
                 let rowBytes = block * dim * 4
                 var tiles = [UInt8](repeating: 0, count: blockBytes)
                 // A part of the data: encoding computes more for each byte than the others.

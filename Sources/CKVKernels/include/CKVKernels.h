@@ -82,6 +82,17 @@ void kv_norm_rows(kv_isa isa, float *norms, const float *rows, size_t stride, si
 void kv_dot_adjacent(kv_isa isa, float *dots, const float *rows, size_t stride, size_t count,
                      size_t dim);
 
+/// minimum[c] and maximum[c] of each of `dim` channels over count >= 1 rows; between zeros of both
+/// signs the first row's stays. Rows are finite.
+void kv_channel_ranges(kv_isa isa, float *minimum, float *maximum, const float *rows, size_t stride,
+                       size_t count, size_t dim);
+
+/// spreads[i] = how far the channels x[c] = (row i [c] - offset[c]) * factor[c] lie apart (LagKV):
+///   mean = (tree sum of x) / dim; y = x - mean; sqrt((tree sum of y with itself) / (dim - 1))
+/// and 0 when dim is 1.
+void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride, size_t count,
+                    size_t dim, const float *offset, const float *factor);
+
 /// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two,
 /// largest first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4,
 /// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
@@ -153,48 +164,61 @@ void kv_finish_states(kv_isa isa, float *output, const float *accumulator, const
                       size_t rows, size_t dim);
 
 // ---------------------------------------------------------------------------------------------
-// quantize/: q8 and q4
+// quantize/: q8, q4, q3 and q2
 //
 // Codes are grouped under an f16 scale (and, asymmetric, an f16 zero):
 //   per token    `group` consecutive elements of one row (the last group of a row may be shorter)
 //   per channel  `group` consecutive tokens of one channel
 // with group 32, 64 or 128. b bits, element x, group extremes:
 //   symmetric    scale = f16 up(max|x| / q), code = clamp(rint(x / scale), -q, q), q = 2^(b-1) - 1;
-//                stored as code + 2^(b-1)
+//                stored as code + 2^(b-1). Codes of q2 are -1, 0 and 1
 //   asymmetric   zero = f16 down(min), scale = f16 up((max - zero) / q),
 //                code = rint((x - zero) / scale) clamped to 0 ... q, q = 2^b - 1
 // where x / scale is computed as x * (1 / scale), and scale 0 gives the code of 0. The extremes
 // (max|x|, min, max) get + 0 before they are rounded, so that no scale or zero is -0. Callers
 // refuse |x| > 65504, so scales are finite.
 //
+// With a codebook, per token and at most 4 bits, code k stands for levels[k] * scale (TurboQuant,
+// arXiv 2504.19874):
+//   scale = f16(sqrt(tree sum of the group with itself) * (step / sqrt(its elements))), to nearest
+//   code  = the number of k > 0 with x / scale above (levels[k - 1] + levels[k]) / 2
+//
 // Entries lie in tiles of 16. Inside a tile the codes are interleaved four at a time, so that one
-// 32-bit lane holds four codes that an integer dot product consumes together (VNNI, AMX, NEON):
-//   keys    quad j = elements 4j ..< 4j+4 of a row;   lane = token:
-//           q8  byte (j * 16 + t) * 4 + c      = code of token t, element 4j + c
-//           q4  byte (v * 16 + t) * 4 + c      = element 8v + c (low nibble), 8v + 4 + c (high)
-//   values  quad j = tokens 4j ..< 4j+4 of the tile;  lane = element:
-//           q8  byte (j * dim + e) * 4 + c     = code of token 4j + c, element e
-//           q4  byte (v * dim + e) * 4 + c     = token 8v + c (low nibble), 8v + 4 + c (high)
-// Codes, scales and zeros of elements or tokens that do not exist are 0, and readers rely on it.
+// 32-bit lane holds four codes that an integer dot product consumes together (VNNI, AMX, NEON).
+// Among keys lane = token (16 lanes) and i = element, among values lane = element (dim lanes) and
+// i = token of the tile; quad j = i 4j ..< 4j+4, and c = i % 4:
+//   q8  byte (j * lanes + lane) * 4 + c
+//   q4  byte (j/2 * lanes + lane) * 4 + c, the low nibble for even j, the high one for odd j
+//   q2  byte (j/4 * lanes + lane) * 4 + c, bits 2(j%4) and 2(j%4) + 1
+//   q3  vectors of 4 quads, each 4 lanes + 4 h bytes, h = ceil(lanes / 2): first the lower two bits
+//       as in q2, then the third bits, quad j at 4 lanes + (j%4) h: byte lane/2, bit lane%2 * 4 + c
+// Codes, scales and zeros of elements or tokens that do not exist are 0.
 // Per token, a tile's codes are followed by its scales, f16 [groups][16 tokens], then, asymmetric,
 // its zeros in the same shape. Per channel, codes are followed by nothing: scales and zeros are
 // planes of their own, f16 [n / group][dim].
 
 /// How the rows of one store are quantized.
 typedef struct kv_quantizer {
-    uint32_t dim;     ///< elements per row, 1 ... 1024
-    uint32_t group;   ///< 32, 64 or 128
-    bool per_channel; ///< groups along tokens instead of along the row
-    bool asymmetric;  ///< with a zero beside each scale
-    bool values;      ///< interleaved as values, not as keys
+    uint32_t dim;      ///< elements per row, 1 ... 1024
+    uint32_t group;    ///< 32, 64 or 128
+    bool per_channel;  ///< groups along tokens instead of along the row
+    bool asymmetric;   ///< with a zero beside each scale
+    bool values;       ///< interleaved as values, not as keys
+    bool codebook;     ///< codes stand for levels; neither per channel nor asymmetric
+    int8_t levels[16]; ///< what the codes stand for, ascending, in units of the scale
+    float step;        ///< the scale of a group whose mean square is 1; at most 1
 } kv_quantizer;
 
 /// Bytes of one tile of 16 entries: its codes alone, and with what follows them (per token: scales
 /// and zeros). Per channel both are equal.
 size_t kv_code_bytes_q8(kv_quantizer quantizer);
 size_t kv_code_bytes_q4(kv_quantizer quantizer);
+size_t kv_code_bytes_q3(kv_quantizer quantizer);
+size_t kv_code_bytes_q2(kv_quantizer quantizer);
 size_t kv_tile_bytes_q8(kv_quantizer quantizer);
 size_t kv_tile_bytes_q4(kv_quantizer quantizer);
+size_t kv_tile_bytes_q3(kv_quantizer quantizer);
+size_t kv_tile_bytes_q2(kv_quantizer quantizer);
 
 /// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales`
 /// (and `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
@@ -202,18 +226,27 @@ void kv_encode_q8(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros,
                   size_t stride, size_t n, kv_quantizer quantizer);
 void kv_encode_q4(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                   size_t stride, size_t n, kv_quantizer quantizer);
+void kv_encode_q3(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                  size_t stride, size_t n, kv_quantizer quantizer);
+void kv_encode_q2(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
+                  size_t stride, size_t n, kv_quantizer quantizer);
 
-/// The inverse: rows (packed, n x dim), symmetric (code - 2^(b-1)) * scale, asymmetric
-/// fma(code, scale, zero). `first` is the index of tiles' entry 0 within its channel group (0
-/// unless a group spans several calls); the scales that it uses start at row 0.
+/// The inverse: rows (packed, n x dim), symmetric (code - 2^(b-1)) * scale, with a codebook
+/// levels[code] * scale, asymmetric fma(code, scale, zero). `first` is the index of tiles' entry 0
+/// within its channel group (0 unless a group spans several calls); the scales that it uses start
+/// at row 0.
 void kv_decode_q8(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
                   const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
 void kv_decode_q4(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
                   const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
+void kv_decode_q3(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
+                  const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
+void kv_decode_q2(kv_isa isa, float *rows, const uint8_t *tiles, const uint16_t *scales,
+                  const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer);
 
 /// A query in 16-bit fixed point: q[c] = rint(query[c] * (32512 / max|query|)), |q| <= 127 * 256,
 /// so that its high and low bytes are signed: q = 256 * high + low. Zeros pad it to padded_dim, dim
-/// rounded up to 8. A query with max|query| < 1e-30 gives zeros and step 0.
+/// rounded up to 16. A query with max|query| < 1e-30 gives zeros and step 0.
 /// A prepared row is kv_prepared_bytes(dim, group) long, its layout:
 ///   float step (= max|query| / 32512); int32 sums[groups] of q over each `group` elements;
 ///   int16 q[padded_dim]; int8 high[padded_dim]; int8 low[padded_dim]; zeros to a multiple of 8
@@ -223,7 +256,8 @@ void kv_prepare_queries(kv_isa isa, void *prepared, const float *queries, size_t
 
 // Scores and sums take codes from the middle one, o = 2^(b-1), asymmetric ones too: sums of signed
 // codes cancel, so that little is lost to fixed point. There the middle stands for
-// z' = fma(float(o), scale, zero), which takes the place of the zero.
+// z' = fma(float(o), scale, zero), which takes the place of the zero. With a codebook, levels[code]
+// takes the place of (stored code - o).
 
 /// Scores n <= 64 entries from a tile boundary, all rows at once. quantizer.values is false.
 /// Per token (`queries` are prepared rows of the quantizer's group):
@@ -239,6 +273,12 @@ void kv_score_q8(kv_isa isa, float *logits, size_t logits_stride, const void *qu
                  const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
                  size_t n, kv_quantizer quantizer);
 void kv_score_q4(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
+                 const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
+                 size_t n, kv_quantizer quantizer);
+void kv_score_q3(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
+                 const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
+                 size_t n, kv_quantizer quantizer);
+void kv_score_q2(kv_isa isa, float *logits, size_t logits_stride, const void *queries, size_t rows,
                  const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros, size_t first,
                  size_t n, kv_quantizer quantizer);
 
@@ -259,6 +299,14 @@ void kv_accumulate_q8(kv_isa isa, float *accumulator, const float *rescale, size
                       const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
                       const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
 void kv_accumulate_q4(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                      const float *weights, size_t weights_stride, const uint8_t *tiles,
+                      const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                      const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
+void kv_accumulate_q3(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
+                      const float *weights, size_t weights_stride, const uint8_t *tiles,
+                      const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                      const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
+void kv_accumulate_q2(kv_isa isa, float *accumulator, const float *rescale, size_t rows,
                       const float *weights, size_t weights_stride, const uint8_t *tiles,
                       const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
                       const uint32_t *indices, size_t index_count, kv_quantizer quantizer);
@@ -306,6 +354,24 @@ void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances,
                          uint32_t largest, uint32_t *counts);
 
 // ---------------------------------------------------------------------------------------------
+// merge/: what becomes of tokens that resemble each other
+
+/// distances[i] = tree sum of the squared elements of (row i - row), each difference rounded once.
+void kv_squared_distances(kv_isa isa, float *distances, const float *rows, size_t stride,
+                          size_t count, const float *row, size_t dim);
+
+/// Per row r of logits: largest[r] = the largest product logits[r][t] * factors[t] over t in
+/// 0 ..< n, n <= 2^24, plus +0, and nearest[r] the lowest t that has it. A NaN product is passed
+/// over; where none is above -infinity, nearest is 0 and largest -infinity.
+void kv_find_nearest(kv_isa isa, uint32_t *nearest, float *largest, const float *logits,
+                     size_t stride, size_t rows, size_t n, const float *factors);
+
+/// results[i] = exp(x[i]): 0 below -87 and for NaN; x above 88 counts as 88.
+void kv_exponentials(kv_isa isa, float *results, const float *x, size_t count);
+
+/// results[i] = the natural logarithm of x[i], a positive normal float.
+void kv_logarithms(kv_isa isa, float *results, const float *x, size_t count);
+
 // share/: one direction for the rows of two layers (MiniCache, arXiv 2405.14366, section 3)
 //
 // x are the rows of the upper layer, y those of the lower one; pair i is row i of both. Where a row

@@ -5,7 +5,7 @@
 #include "quantize/coded_lanes.h"
 #include "quantize/tails.h"
 
-/// Up to 4 rows of weights in fixed point. A dot starts from -sum * the middle code. A row
+/// Up to 4 rows of weights in fixed point. A dot starts from -sum * the middle byte. A row
 /// without weight has the step -0: fma(0, -0, a) is a for every a, also for -0.
 typedef struct {
     uint8_t fixed[8 * kv_block];
@@ -13,7 +13,7 @@ typedef struct {
     float step[4], constant[4];
 } weight_rows;
 
-KV_INLINED void weigh(weight_rows *weights, const int rows, const int bits, f32x16 u[4][4]) {
+KV_INLINED void weigh(weight_rows *weights, const int rows, const int middle, f32x16 u[4][4]) {
     f32x16 peak[4];
     i32x16 sum[4];
     float top[4], factor[4];
@@ -33,7 +33,7 @@ KV_INLINED void weigh(weight_rows *weights, const int rows, const int bits, f32x
         sum[r] = add_integers(add_integers(v[0], v[1]), add_integers(v[2], v[3]));
     }
     total_each(weights->start, sum, rows);
-    for (int r = 0; r < rows; r++) weights->start[r] *= -kv_middle_code(bits);
+    for (int r = 0; r < rows; r++) weights->start[r] *= -middle;
 }
 
 /// Adds entries start ..< end to the 16 elements from e on, `lanes` of them, or to 32 as two
@@ -44,15 +44,20 @@ KV_INLINED void add_columns(const int rows, const int columns, const int bits, f
                             size_t end, size_t e, size_t lanes, const uint16_t *scales,
                             const uint16_t *zeros, kv_quantizer quantizer) {
     const size_t tile_bytes = kv_tile_bytes(quantizer, bits);
-    const size_t tile = start / kv_tile;
-    const coded_lanes codes = {.first = tiles + tile * tile_bytes + 4 * e,
+    const size_t tile = start / kv_tile, third_bytes = kv_third_bytes(quantizer.dim);
+    const uint8_t *first = tiles + tile * tile_bytes;
+    const coded_lanes codes = {.first = first + 4 * e,
                                .column_bytes = 4 * kv_tile,
                                .lanes = lanes,
                                .tiles = kv_divided_up(end, kv_tile) - tile,
                                .tile_bytes = tile_bytes,
                                .vectors = kv_tile / kv_vector_codes(bits),
-                               .vector_bytes = 4 * quantizer.dim,
-                               .ahead = kv_block / kv_tile * tile_bytes};
+                               .vector_bytes = kv_vector_bytes(quantizer, bits),
+                               .ahead = kv_block / kv_tile * tile_bytes,
+                               .thirds = first + 4 * quantizer.dim + e / 2,
+                               .third_column_bytes = kv_third_bytes(kv_tile),
+                               .third_quad_bytes = third_bytes,
+                               .levels = quantizer.codebook ? quantizer.levels : 0};
     i32x16 dot[8];
     for (int k = 0; k < columns * rows; k++) dot[k] = splat_integer(weights->start[k % rows]);
     add_dots(dot, rows, columns, bits, weights->fixed, kv_block, tile * kv_tile, codes);
@@ -108,7 +113,7 @@ KV_INLINED void weigh_groups(weight_rows *weights, const int rows, const int bit
             for (int r = 0; r < rows; r++)
                 constant[r] = fused(load(w[r] + i * 16), middle, constant[r]);
         }
-        weigh(weights + g, rows, bits, u);
+        weigh(weights + g, rows, kv_middle_byte(quantizer, bits), u);
         for (int r = 0; r < rows && quantizer.asymmetric; r++)
             weights[g].constant[r] = tree_sum(constant[r]);
     }
@@ -142,7 +147,7 @@ KV_INLINED void add_per_channel(const int rows, const int bits, float *accumulat
             for (int i = 0; i < 4; i++) sum = add(sum, u[r][i] = load(own + 16 * i));
             weights.constant[r] = tree_sum(sum);
         }
-        weigh(&weights, rows, bits, u);
+        weigh(&weights, rows, kv_middle_byte(quantizer, bits), u);
         add_run(rows, bits, accumulator, &weights, tiles, start, end, 0, dim, scales + run * dim,
                 quantizer.asymmetric ? zeros + run * dim : 0, quantizer);
     }
@@ -200,3 +205,13 @@ KV_INLINED void accumulate(const int bits, float *accumulator, const float *resc
                         weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
                         n, indices, index_count, quantizer);
 }
+
+#define KV_ACCUMULATE(bits, isa)                                                                   \
+    void kv_accumulate_q##bits##_##isa(                                                            \
+        float *accumulator, const float *rescale, size_t rows, const float *weights,               \
+        size_t weights_stride, const uint8_t *tiles, const uint16_t *scales,                       \
+        const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices,                    \
+        size_t index_count, kv_quantizer quantizer) {                                              \
+        accumulate(bits, accumulator, rescale, rows, weights, weights_stride, tiles, scales,       \
+                   zeros, first, n, indices, index_count, quantizer);                              \
+    }

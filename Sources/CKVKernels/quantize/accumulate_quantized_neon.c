@@ -1,4 +1,4 @@
-// accumulate_q8 and accumulate_q4 on NEON; the body is accumulate_quantized_lanes.h.
+// accumulate_q8 ... accumulate_q2 on NEON; the body is accumulate_quantized_lanes.h.
 #if defined(__aarch64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -9,21 +9,7 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/accumulate_quantized_lanes.h"
 
-void kv_accumulate_q8_neon(float *accumulator, const float *rescale, size_t rows,
-                           const float *weights, size_t weights_stride, const uint8_t *tiles,
-                           const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
-                           const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(8, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first,
-               n, indices, index_count, quantizer);
-}
-
-void kv_accumulate_q4_neon(float *accumulator, const float *rescale, size_t rows,
-                           const float *weights, size_t weights_stride, const uint8_t *tiles,
-                           const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
-                           const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(4, accumulator, rescale, rows, weights, weights_stride, tiles, scales, zeros, first,
-               n, indices, index_count, quantizer);
-}
+KV_EACH_FORMAT(KV_ACCUMULATE, neon)
 
 KV_TARGET_END
 #endif

@@ -9,11 +9,10 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-/// Sum over entries start ..< end of v and the codes of element e, counted from the middle one.
+/// Sum over entries start ..< end of v and the levels of element e.
 static int32_t dot(const int16_t *v, const kv_stored *stored, size_t start, size_t end, size_t e) {
-    const int32_t middle = kv_middle_code(stored->bits);
     int32_t sum = 0;
-    for (size_t t = start; t < end; t++) sum += v[t] * (kv_code_at(stored, t, e) - middle);
+    for (size_t t = start; t < end; t++) sum += v[t] * kv_level_at(stored, t, e);
     return sum;
 }
 
@@ -71,18 +70,14 @@ static void accumulate(float *accumulator, const float *rescale, size_t rows, co
     }
 }
 
-void kv_accumulate_q8_scalar(float *accumulator, const float *rescale, size_t rows,
-                             const float *weights, size_t weights_stride, const uint8_t *tiles,
-                             const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
-                             const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(accumulator, rescale, rows, weights, weights_stride,
-               &(kv_stored){quantizer, 8, tiles, scales, zeros, first}, n, indices, index_count);
-}
-
-void kv_accumulate_q4_scalar(float *accumulator, const float *rescale, size_t rows,
-                             const float *weights, size_t weights_stride, const uint8_t *tiles,
-                             const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
-                             const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
-    accumulate(accumulator, rescale, rows, weights, weights_stride,
-               &(kv_stored){quantizer, 4, tiles, scales, zeros, first}, n, indices, index_count);
-}
+#define KV_VARIANT(bits, isa)                                                                      \
+    void kv_accumulate_q##bits##_##isa(                                                            \
+        float *accumulator, const float *rescale, size_t rows, const float *weights,               \
+        size_t weights_stride, const uint8_t *tiles, const uint16_t *scales,                       \
+        const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices,                    \
+        size_t index_count, kv_quantizer quantizer) {                                              \
+        accumulate(accumulator, rescale, rows, weights, weights_stride,                            \
+                   &(kv_stored){quantizer, bits, tiles, scales, zeros, first}, n, indices,         \
+                   index_count);                                                                   \
+    }
+KV_EACH_FORMAT(KV_VARIANT, scalar)

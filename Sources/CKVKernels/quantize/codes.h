@@ -19,7 +19,17 @@ static inline const uint8_t *kv_tile_of(const kv_stored *stored, size_t t) {
 /// The stored code of entry t, element e.
 static inline int kv_code_at(const kv_stored *stored, size_t t, size_t e) {
     const kv_code_place place = kv_place(stored->quantizer, stored->bits, t % kv_tile, e);
-    return kv_tile_of(stored, t)[place.byte] >> place.shift & ((1 << stored->bits) - 1);
+    const uint8_t *tile = kv_tile_of(stored, t);
+    const int code = tile[place.byte] >> place.shift & ((1 << kv_vector_bits(stored->bits)) - 1);
+    if (stored->bits != 3) return code;
+    return code | (tile[place.third_byte] >> place.third_shift & 1) << 2;
+}
+
+/// The code as integer dots take it: its level, or its distance from the middle one.
+static inline int kv_level_at(const kv_stored *stored, size_t t, size_t e) {
+    const int code = kv_code_at(stored, t, e);
+    return stored->quantizer.codebook ? stored->quantizer.levels[code]
+                                      : code - kv_middle_code(stored->bits);
 }
 
 /// What the middle code stands for when there is a zero.

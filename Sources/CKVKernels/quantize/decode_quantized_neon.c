@@ -1,4 +1,4 @@
-// decode_q8 and decode_q4 on NEON; the body is decode_quantized_lanes.h.
+// decode_q8 ... decode_q2 on NEON; the body is decode_quantized_lanes.h.
 #if defined(__aarch64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -9,15 +9,7 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/decode_quantized_lanes.h"
 
-void kv_decode_q8_neon(float *rows, const uint8_t *tiles, const uint16_t *scales,
-                       const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
-    decode(8, rows, tiles, scales, zeros, first, n, quantizer);
-}
-
-void kv_decode_q4_neon(float *rows, const uint8_t *tiles, const uint16_t *scales,
-                       const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
-    decode(4, rows, tiles, scales, zeros, first, n, quantizer);
-}
+KV_EACH_FORMAT(KV_DECODE, neon)
 
 KV_TARGET_END
 #endif

@@ -1,4 +1,4 @@
-// encode_q8 and encode_q4 on AVX2; the body is encode_quantized_lanes.h.
+// encode_q8 ... encode_q2 on AVX2; the body is encode_quantized_lanes.h.
 #if defined(__x86_64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -9,15 +9,7 @@ KV_TARGET_BEGIN(KV_AVX2)
 #include "quantize/integers_avx2.h"
 #include "quantize/encode_quantized_lanes.h"
 
-void kv_encode_q8_avx2(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                       size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(8, tiles, scales, zeros, rows, stride, n, quantizer);
-}
-
-void kv_encode_q4_avx2(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                       size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(4, tiles, scales, zeros, rows, stride, n, quantizer);
-}
+KV_EACH_FORMAT(KV_ENCODE, avx2)
 
 KV_TARGET_END
 #endif

@@ -1,6 +1,6 @@
-// Rows to q8 or q4 tiles over lanes: extremes of the groups, then their steps 16 at a time, then
-// codes as bytes of a tile, then the interleave. Per token, 16 steps belong to the 16 tokens; per
-// channel, to 16 channels.
+// Rows to tiles over lanes: extremes of the groups, then their steps 16 at a time, then codes as
+// bytes of a tile, then the interleave. Per token, 16 steps belong to the 16 tokens; per channel,
+// to 16 channels. With a codebook, norms take the place of extremes.
 #pragma once
 #include "quantize/interleave.h"
 #include "quantize/tails.h"
@@ -49,8 +49,38 @@ KV_INLINED coder step_coder(const int bits, uint8_t *scales, uint8_t *zeros, siz
     return coder;
 }
 
+/// The same from the norms of 16 groups of a codebook.
+static inline coder norm_coder(uint8_t *scales, f32x16 norms, size_t width,
+                               kv_quantizer quantizer) {
+    uint16_t half[16];
+    store_f16(half, mul(norms, splat(quantizer.step / sqrtf((float)width))));
+    memcpy(scales, half, sizeof half);
+    const f32x16 scale = load_f16(half);
+    return (coder){splat(0), select_less(splat(0), scale, divide(splat(1), scale), splat(0))};
+}
+
+static inline float norm_of_run(const float *x, size_t n) {
+    f32x16 squares = splat(0);
+    for (size_t e = 0; e < n; e += 16) {
+        const f32x16 own = load_up_to_16(x + e, n - e);
+        squares = fused(own, own, squares);
+    }
+    return sqrtf(tree_sum(squares));
+}
+
 KV_INLINED void encode16(const int bits, uint8_t *codes, f32x16 x, coder coder,
                          kv_quantizer quantizer) {
+    if (quantizer.codebook) {
+        const f32x16 y = mul(x, coder.inverse);
+        f32x16 code = splat(0);
+        for (int k = 1; k < 1 << bits; k++) {
+            const f32x16 above =
+                select_less(splat(kv_boundary(quantizer, k)), y, splat(1), splat(0));
+            code = add(code, above);
+        }
+        store_bytes(codes, to_integers(code));
+        return;
+    }
     const float q = (float)kv_code_peak(quantizer, bits);
     const f32x16 code = nearest(mul(sub(x, coder.zero), coder.inverse));
     const f32x16 clamped = minimum(maximum(code, splat(quantizer.asymmetric ? 0 : -q)), splat(q));
@@ -84,14 +114,21 @@ KV_INLINED void encode_tile_per_token(const int bits, uint8_t *tile, const float
     for (size_t g = 0; g < groups; g++) {
         const size_t width = kv_group_width(dim, group, g), at = g * kv_tile * sizeof(uint16_t);
         float low[kv_tile] = {0}, high[kv_tile] = {0}, zero[kv_tile], inverse[kv_tile];
-        for (size_t t = 0; t < count; t++) {
-            const extremes of_run =
-                extremes_of_run(rows + t * stride + g * group, width, quantizer.asymmetric);
-            low[t] = -largest(sub(splat(0), of_run.low));
-            high[t] = largest(of_run.high);
+        coder steps;
+        if (quantizer.codebook) {
+            for (size_t t = 0; t < count; t++)
+                high[t] = norm_of_run(rows + t * stride + g * group, width);
+            steps = norm_coder(scales + at, load(high), width, quantizer);
+        } else {
+            for (size_t t = 0; t < count; t++) {
+                const extremes of_run =
+                    extremes_of_run(rows + t * stride + g * group, width, quantizer.asymmetric);
+                low[t] = -largest(sub(splat(0), of_run.low));
+                high[t] = largest(of_run.high);
+            }
+            steps = step_coder(bits, scales + at, zeros + at, kv_tile,
+                               (extremes){load(low), load(high)}, quantizer);
         }
-        const coder steps = step_coder(bits, scales + at, zeros + at, kv_tile,
-                                       (extremes){load(low), load(high)}, quantizer);
         store(zero, steps.zero);
         store(inverse, steps.inverse);
         for (size_t t = 0; t < count; t++)
@@ -150,3 +187,10 @@ KV_INLINED void encode(const int bits, uint8_t *tiles, uint16_t *scales, uint16_
             encode_tile_per_token(bits, tiles + t / kv_tile * tile_bytes, rows + t * stride, stride,
                                   kv_least(kv_tile, n - t), quantizer);
 }
+
+#define KV_ENCODE(bits, isa)                                                                       \
+    void kv_encode_q##bits##_##isa(uint8_t *tiles, uint16_t *scales, uint16_t *zeros,              \
+                                   const float *rows, size_t stride, size_t n,                     \
+                                   kv_quantizer quantizer) {                                       \
+        encode(bits, tiles, scales, zeros, rows, stride, n, quantizer);                            \
+    }

@@ -1,4 +1,4 @@
-// encode_q8 and encode_q4 on NEON; the body is encode_quantized_lanes.h.
+// encode_q8 ... encode_q2 on NEON; the body is encode_quantized_lanes.h.
 #if defined(__aarch64__)
 #include "dispatch/variants.h"
 #include "dispatch/target.h"
@@ -9,15 +9,7 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "quantize/integers_neon.h"
 #include "quantize/encode_quantized_lanes.h"
 
-void kv_encode_q8_neon(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                       size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(8, tiles, scales, zeros, rows, stride, n, quantizer);
-}
-
-void kv_encode_q4_neon(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                       size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(4, tiles, scales, zeros, rows, stride, n, quantizer);
-}
+KV_EACH_FORMAT(KV_ENCODE, neon)
 
 KV_TARGET_END
 #endif

@@ -1,8 +1,9 @@
-// Rows to q8 or q4 tiles. Every group of elements (per token: along a row; per channel: along the
+// Rows to tiles of codes. Every group of elements (per token: along a row; per channel: along the
 // tokens) gets an f16 scale, rounded up, and when asymmetric an f16 zero, rounded down, so that no
 // code needs to leave its range by more than rounding; the error is at most half a stored step.
 // Extremes take + 0 before they are rounded: the sign of a zero must not depend on the order of a
-// maximum.
+// maximum. With a codebook the scale comes from the group's norm, and codes are those of the
+// nearest level.
 #include "dispatch/variants.h"
 #include "quantize/layout.h"
 
@@ -12,8 +13,12 @@ typedef struct {
     uint16_t scale, zero;
 } step;
 
-/// The scale and zero of `n` values, `stride` elements apart.
+/// The scale and zero of `n` values, `stride` elements apart (1 with a codebook).
 static step step_of(const float *x, size_t stride, size_t n, kv_quantizer quantizer, int bits) {
+    if (quantizer.codebook) {
+        const float norm = sqrtf(kv_tree_dot(x, x, n));
+        return (step){kv_to_f16(norm * (quantizer.step / sqrtf((float)n))), 0};
+    }
     const float q = (float)kv_code_peak(quantizer, bits);
     if (!quantizer.asymmetric) {
         float top = 0;
@@ -31,6 +36,11 @@ static step step_of(const float *x, size_t stride, size_t n, kv_quantizer quanti
 
 static int code_of(float x, step step, kv_quantizer quantizer, int bits) {
     const float scale = kv_from_f16(step.scale), inverse = scale > 0 ? 1.0f / scale : 0;
+    if (quantizer.codebook) {
+        int code = 0;
+        for (int k = 1; k < 1 << bits; k++) code += x * inverse > kv_boundary(quantizer, k);
+        return code;
+    }
     const float q = (float)kv_code_peak(quantizer, bits);
     const float lowest = quantizer.asymmetric ? 0 : -q;
     const float code = rintf((x - kv_from_f16(step.zero)) * inverse);
@@ -47,8 +57,10 @@ static step encode_group(int bits, uint8_t *tiles, const float *rows, size_t str
         const size_t token = tokens > 1 ? t + i : t, element = tokens > 1 ? e : e + i;
         const int code = code_of(rows[token * stride + element], step, quantizer, bits);
         const kv_code_place place = kv_place(quantizer, bits, token % kv_tile, element);
-        tiles[token / kv_tile * kv_tile_bytes(quantizer, bits) + place.byte] |=
-            (uint8_t)(code << place.shift);
+        const int lower = code & ((1 << kv_vector_bits(bits)) - 1);
+        uint8_t *tile = tiles + token / kv_tile * kv_tile_bytes(quantizer, bits);
+        tile[place.byte] |= (uint8_t)(lower << place.shift);
+        if (bits == 3) tile[place.third_byte] |= (uint8_t)(code >> 2 << place.third_shift);
     }
     return step;
 }
@@ -81,12 +93,10 @@ static void encode(int bits, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, 
         }
 }
 
-void kv_encode_q8_scalar(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                         size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(8, tiles, scales, zeros, rows, stride, n, quantizer);
-}
-
-void kv_encode_q4_scalar(uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
-                         size_t stride, size_t n, kv_quantizer quantizer) {
-    encode(4, tiles, scales, zeros, rows, stride, n, quantizer);
-}
+#define KV_VARIANT(bits, isa)                                                                      \
+    void kv_encode_q##bits##_##isa(uint8_t *tiles, uint16_t *scales, uint16_t *zeros,              \
+                                   const float *rows, size_t stride, size_t n,                     \
+                                   kv_quantizer quantizer) {                                       \
+        encode(bits, tiles, scales, zeros, rows, stride, n, quantizer);                            \
+    }
+KV_EACH_FORMAT(KV_VARIANT, scalar)

@@ -90,11 +90,36 @@ KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const uint8_t *fixed
     }
 }
 
+/// The quad of codes of 4 lanes at place `quad` of a vector, as the words that dots take; its third
+/// bits are the lowest 16 of `thirds`.
+KV_INLINED __m256i quad_of(__m256i vector, const int quad, const int bits, uint64_t thirds,
+                           bool coded, __m256i levels) {
+    if (bits == 8) return vector;
+    const __m256i lowest = _mm256_set1_epi16((1 << kv_vector_bits(bits)) - 1);
+    __m256i codes = _mm256_srli_epi16(vector, quad * kv_vector_bits(bits));
+    codes = _mm256_and_si256(codes, lowest);
+    if (bits == 3) {
+        const __m256i bit = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
+                                              4096, 8192, 16384, (short)32768);
+        const __m256i own = _mm256_and_si256(_mm256_set1_epi16((short)thirds), bit);
+        const __m256i four = _mm256_set1_epi16(4);
+        codes = _mm256_or_si256(codes, _mm256_and_si256(_mm256_cmpeq_epi16(own, bit), four));
+    }
+    // A set top bit makes a zero of the high byte of each word.
+    const __m256i high = _mm256_set1_epi16((short)0x8000);
+    return coded ? _mm256_shuffle_epi8(levels, _mm256_or_si256(codes, high)) : codes;
+}
+
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 /// One pass for every 8 lanes: the sums of 4 rows then fit the registers.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
                          const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
-    const __m256i nibble = _mm256_set1_epi16(15);
+    const bool coded = bits <= 4 && codes.levels;
+    __m128i levels = _mm_setzero_si128();
+    if (coded)
+        levels =
+            _mm_xor_si128(_mm_loadu_si128((const __m128i *)codes.levels), _mm_set1_epi8((char)128));
+    const __m256i table = _mm256_broadcastsi128_si256(levels);
     for (int pass = 0; pass < 2 * columns; pass++) {
         const int column = pass / 2, half = pass % 2, lanes = (int)codes.lanes - 8 * half;
         const uint8_t *words = fixed + 2 * i;
@@ -107,15 +132,11 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
                 if (half == 0) prefetch_codes(p, codes.ahead);
                 const __m256i a = load_four_lanes(p, lanes);
                 const __m256i b = load_four_lanes(p + 16, lanes - 4);
-                if (bits == 8) {
-                    add_quad(sum, rows, words, stride, a, b);
-                    words += 8;
-                } else {
-                    add_quad(sum, rows, words, stride, _mm256_and_si256(a, nibble),
-                             _mm256_and_si256(b, nibble));
-                    add_quad(sum, rows, words + 8, stride, _mm256_srli_epi16(a, 4),
-                             _mm256_srli_epi16(b, 4));
-                    words += 16;
+                for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++, words += 8) {
+                    const uint64_t thirds =
+                        third_bits(bits, codes, column, tile, v, quad) >> 32 * half;
+                    add_quad(sum, rows, words, stride, quad_of(a, quad, bits, thirds, coded, table),
+                             quad_of(b, quad, bits, thirds >> 16, coded, table));
                 }
             }
         }

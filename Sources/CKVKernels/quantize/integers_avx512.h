@@ -93,28 +93,46 @@ KV_INLINED void add_quad(__m512i *high, __m512i *low, const int rows, const int 
     }
 }
 
+/// The quad of codes of 16 lanes at place `quad` of a vector, as the bytes that dots take.
+KV_INLINED __m512i quad_of(__m512i vector, const int quad, const int bits, uint64_t thirds,
+                           bool coded, __m512i levels) {
+    if (bits == 8) return vector;
+    const __m512i lowest = _mm512_set1_epi8((1 << kv_vector_bits(bits)) - 1);
+    __m512i codes = _mm512_srli_epi16(vector, (unsigned)(quad * kv_vector_bits(bits)));
+    codes = _mm512_and_si512(codes, lowest);
+    if (bits == 3) codes = _mm512_mask_add_epi8(codes, thirds, codes, _mm512_set1_epi8(4));
+    return coded ? _mm512_shuffle_epi8(levels, codes) : codes;
+}
+
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 /// Two columns of 4 rows are 16 independent sums: what hides the latency.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
                          const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
     const __mmask16 lanes = columns > 1 ? 0xffff : lane_mask(codes.lanes);
-    const __m512i nibble = _mm512_set1_epi8(15);
+    const bool coded = bits <= 4 && codes.levels;
+    __m128i levels = _mm_setzero_si128();
+    if (coded)
+        levels =
+            _mm_xor_si128(_mm_loadu_si128((const __m128i *)codes.levels), _mm_set1_epi8((char)128));
+    const __m512i table = _mm512_broadcast_i32x4(levels);
     __m512i high[8];
     for (int k = 0; k < columns * rows; k++) high[k] = _mm512_setzero_si512();
     fixed += i;
     for (size_t tile = 0; tile < codes.tiles; tile++) {
         const uint8_t *p = codes.first + tile * codes.tile_bytes;
         for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-            __m512i first[2], second[2];
+            __m512i vector[2], quads[2];
             for (int c = 0; c < columns; c++) {
                 prefetch_codes(p + c * codes.column_bytes, codes.ahead);
-                first[c] = _mm512_maskz_loadu_epi32(lanes, p + c * codes.column_bytes);
-                second[c] = _mm512_and_si512(_mm512_srli_epi16(first[c], 4), nibble);
-                if (bits == 4) first[c] = _mm512_and_si512(first[c], nibble);
+                vector[c] = _mm512_maskz_loadu_epi32(lanes, p + c * codes.column_bytes);
             }
-            add_quad(high, sums, rows, columns, fixed, stride, first);
-            if (bits == 4) add_quad(high, sums, rows, columns, fixed + 4, stride, second);
-            fixed += bits == 8 ? 4 : 8;
+            for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++, fixed += 4) {
+                for (int c = 0; c < columns; c++) {
+                    const uint64_t thirds = third_bits(bits, codes, c, tile, v, quad);
+                    quads[c] = quad_of(vector[c], quad, bits, thirds, coded, table);
+                }
+                add_quad(high, sums, rows, columns, fixed, stride, quads);
+            }
         }
     }
     for (int k = 0; k < columns * rows; k++)

@@ -104,9 +104,29 @@ KV_INLINED void add_element(i32x16 *sums, const int rows, const uint8_t *word, c
     }
 }
 
+/// Element c of the quad at place `quad` of 16 lanes, as the byte that dots take.
+KV_INLINED uint8x16_t codes_of(uint8x16_t vector, int c, const int quad, const int bits,
+                               uint64_t thirds, bool coded, uint8x16_t levels) {
+    if (bits == 8) return vector;
+    const uint8_t lowest = (1 << kv_vector_bits(bits)) - 1;
+    const int8x16_t places = vdupq_n_s8((int8_t)(-quad * kv_vector_bits(bits)));
+    uint8x16_t codes = vandq_u8(vshlq_u8(vector, places), vdupq_n_u8(lowest));
+    if (bits == 3) {
+        // A byte holds two lanes: doubled, its bits part into those of even and of odd lanes.
+        const uint8x16_t nibbles = vreinterpretq_u8_u64(vdupq_n_u64(thirds));
+        const uint8x16_t twice = vzip1q_u8(nibbles, nibbles);
+        const uint8x16_t bit = vreinterpretq_u8_u16(vdupq_n_u16((uint16_t)(0x1001 << c)));
+        codes = vorrq_u8(codes, vandq_u8(vtstq_u8(twice, bit), vdupq_n_u8(4)));
+    }
+    return coded ? vqtbl1q_u8(levels, codes) : codes;
+}
+
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
                          const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+    const bool coded = bits <= 4 && codes.levels;
+    uint8x16_t levels = vdupq_n_u8(0);
+    if (coded) levels = veorq_u8(vreinterpretq_u8_s8(vld1q_s8(codes.levels)), vdupq_n_u8(128));
     for (int column = 0; column < columns; column++, sums += rows) {
         const uint8_t *word = fixed + 2 * i;
         for (size_t tile = 0; tile < codes.tiles; tile++) {
@@ -114,12 +134,12 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
                 prefetch_codes(p, codes.ahead);
                 const uint8x16x4_t quads = load_quads(p, codes.lanes);
-                for (size_t c = 0; c < 4; c++, word += 2)
-                    add_element(sums, rows, word, stride,
-                                bits == 8 ? quads.val[c] : vandq_u8(quads.val[c], vdupq_n_u8(15)));
-                if (bits == 8) continue;
-                for (size_t c = 0; c < 4; c++, word += 2)
-                    add_element(sums, rows, word, stride, vshrq_n_u8(quads.val[c], 4));
+                for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++) {
+                    const uint64_t thirds = third_bits(bits, codes, column, tile, v, quad);
+                    for (int c = 0; c < 4; c++, word += 2)
+                        add_element(sums, rows, word, stride,
+                                    codes_of(quads.val[c], c, quad, bits, thirds, coded, levels));
+                }
             }
         }
     }

@@ -25,15 +25,11 @@ static inline void prepare_row(uint8_t *prepared, const float *x, size_t dim, si
             store_fixed(prepared + layout.words + 2 * e, prepared + layout.high + e,
                         prepared + layout.low + e, q);
         }
-        if (e < end) { // the row's end, padded with zeros to a multiple of 8
+        if (e < end) { // the row's end, padded with zeros to a multiple of 16
             const i32x16 q = to_integers(mul(load_first(x + e, end - e), factor));
-            const size_t padded = end - e > 8 ? 16 : 8;
-            uint8_t words[32], high[16], low[16];
             sum = add_integers(sum, q);
-            store_fixed(words, high, low, q);
-            memcpy(prepared + layout.words + 2 * e, words, 2 * padded);
-            memcpy(prepared + layout.high + e, high, padded);
-            memcpy(prepared + layout.low + e, low, padded);
+            store_fixed(prepared + layout.words + 2 * e, prepared + layout.high + e,
+                        prepared + layout.low + e, q);
         }
         kv_store_i32(prepared + layout.sums + g * sizeof(int32_t), total(sum));
     }

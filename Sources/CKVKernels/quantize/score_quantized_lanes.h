@@ -3,7 +3,7 @@
 #pragma once
 #include "quantize/prepare_queries_lanes.h"
 
-/// Up to 4 query rows, ready for the dots of each group. A dot starts from -sum * the middle code.
+/// Up to 4 query rows, ready for the dots of each group. A dot starts from -sum * the middle byte.
 typedef struct {
     size_t group, groups;
     uint8_t fixed[8 * kv_largest_dim];
@@ -13,12 +13,12 @@ typedef struct {
 } query_rows;
 
 static inline void take_prepared(query_rows *queries, int r, const uint8_t *prepared,
-                                 kv_prepared_layout layout, int bits) {
+                                 kv_prepared_layout layout, int middle) {
     copy_prepared(queries->fixed, kv_largest_dim, r, prepared, layout);
     queries->step[r] = kv_load_f32(prepared);
     for (size_t g = 0; g < queries->groups; g++) {
         const int32_t sum = kv_load_i32(prepared + layout.sums + g * sizeof(int32_t));
-        queries->start[r][g] = -sum * kv_middle_code(bits);
+        queries->start[r][g] = -sum * middle;
         queries->sum[r][g] = (float)sum;
     }
 }
@@ -30,17 +30,23 @@ KV_INLINED void score_tiles(f32x16 *f, const int rows, const int columns, const 
                             kv_quantizer quantizer) {
     const uint8_t *scales = tile + kv_code_bytes(quantizer, bits);
     const size_t scale_bytes = queries->groups * kv_tile * sizeof(uint16_t);
+    const size_t vector_bytes = kv_vector_bytes(quantizer, bits);
     for (int k = 0; k < columns * rows; k++) f[k] = splat(0);
     for (size_t g = 0; g < queries->groups; g++, scales += kv_tile * sizeof(uint16_t)) {
         const size_t e = g * queries->group;
         const size_t width = kv_group_width(quantizer.dim, queries->group, g);
-        const coded_lanes codes = {.first = tile + e * kv_tile * bits / 8,
+        const uint8_t *first = tile + e / kv_vector_codes(bits) * vector_bytes;
+        const coded_lanes codes = {.first = first,
                                    .column_bytes = tile_bytes,
                                    .lanes = kv_tile,
                                    .tiles = 1,
                                    .vectors = kv_divided_up(width, kv_vector_codes(bits)),
-                                   .vector_bytes = 4 * kv_tile,
-                                   .ahead = kv_block / kv_tile * tile_bytes};
+                                   .vector_bytes = vector_bytes,
+                                   .ahead = kv_block / kv_tile * tile_bytes,
+                                   .thirds = first + 4 * kv_tile,
+                                   .third_column_bytes = tile_bytes,
+                                   .third_quad_bytes = kv_third_bytes(kv_tile),
+                                   .levels = quantizer.codebook ? quantizer.levels : 0};
         i32x16 dot[8];
         for (int k = 0; k < columns * rows; k++)
             dot[k] = splat_integer(queries->start[k % rows][g]);
@@ -132,7 +138,8 @@ KV_INLINED void score_per_token(const int rows, const int bits, float *logits, s
     queries.group = quantizer.group;
     queries.groups = kv_groups(quantizer.dim, quantizer.group);
     for (int r = 0; r < rows; r++)
-        take_prepared(&queries, r, prepared + r * layout.bytes, layout, bits);
+        take_prepared(&queries, r, prepared + r * layout.bytes, layout,
+                      kv_middle_byte(quantizer, bits));
     score_run(rows, bits, logits, logits_stride, &queries, tiles, 0, n, quantizer);
 }
 
@@ -152,7 +159,7 @@ KV_INLINED void score_per_channel(const int rows, const int bits, float *logits,
             uint8_t prepared[kv_largest_folded_bytes];
             queries.constant[r] = fold_query(bits, prepared, query + r * dim, scales + run * dim,
                                              quantizer.asymmetric ? zeros + run * dim : 0, dim);
-            take_prepared(&queries, r, prepared, layout, bits);
+            take_prepared(&queries, r, prepared, layout, kv_middle_byte(quantizer, bits));
         }
         score_run(rows, bits, logits, logits_stride, &queries, tiles, start, end, quantizer);
     }
@@ -185,3 +192,12 @@ KV_INLINED void score(const int bits, float *logits, size_t logits_stride, const
         score_rows(1, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
                    quantizer);
 }
+
+#define KV_SCORE(bits, isa)                                                                        \
+    void kv_score_q##bits##_##isa(float *logits, size_t logits_stride, const void *queries,        \
+                                  size_t rows, const uint8_t *tiles, const uint16_t *scales,       \
+                                  const uint16_t *zeros, size_t first, size_t n,                   \
+                                  kv_quantizer quantizer) {                                        \
+        score(bits, logits, logits_stride, queries, rows, tiles, scales, zeros, first, n,          \
+              quantizer);                                                                          \
+    }

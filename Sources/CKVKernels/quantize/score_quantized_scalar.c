@@ -7,12 +7,10 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-/// Integer dot of q and the codes of entry t, counted from the middle one, over `width` elements
-/// from e on.
+/// Integer dot of q and the levels of entry t over `width` elements from e on.
 static int32_t dot(const int16_t *q, const kv_stored *stored, size_t t, size_t e, size_t width) {
-    const int32_t middle = kv_middle_code(stored->bits);
     int32_t sum = 0;
-    for (size_t c = e; c < e + width; c++) sum += q[c] * (kv_code_at(stored, t, c) - middle);
+    for (size_t c = e; c < e + width; c++) sum += q[c] * kv_level_at(stored, t, c);
     return sum;
 }
 
@@ -75,16 +73,12 @@ static void score(float *logits, size_t logits_stride, const void *queries, size
     }
 }
 
-void kv_score_q8_scalar(float *logits, size_t logits_stride, const void *queries, size_t rows,
-                        const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros,
-                        size_t first, size_t n, kv_quantizer quantizer) {
-    score(logits, logits_stride, queries, rows,
-          &(kv_stored){quantizer, 8, tiles, scales, zeros, first}, n);
-}
-
-void kv_score_q4_scalar(float *logits, size_t logits_stride, const void *queries, size_t rows,
-                        const uint8_t *tiles, const uint16_t *scales, const uint16_t *zeros,
-                        size_t first, size_t n, kv_quantizer quantizer) {
-    score(logits, logits_stride, queries, rows,
-          &(kv_stored){quantizer, 4, tiles, scales, zeros, first}, n);
-}
+#define KV_VARIANT(bits, isa)                                                                      \
+    void kv_score_q##bits##_##isa(float *logits, size_t logits_stride, const void *queries,        \
+                                  size_t rows, const uint8_t *tiles, const uint16_t *scales,       \
+                                  const uint16_t *zeros, size_t first, size_t n,                   \
+                                  kv_quantizer quantizer) {                                        \
+        score(logits, logits_stride, queries, rows,                                                \
+              &(kv_stored){quantizer, bits, tiles, scales, zeros, first}, n);                      \
+    }
+KV_EACH_FORMAT(KV_VARIANT, scalar)

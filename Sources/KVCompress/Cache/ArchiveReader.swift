@@ -105,13 +105,21 @@ struct ArchiveReader {
     private func store(
         _ entry: Manifest.StoreEntry, _ side: Side, _ dim: Int, _ count: Int, _ place: String
     ) throws(CompressionError) -> Store {
-        guard [32, 64, 128].contains(entry.codec.group) else {
+        guard entry.codec.isValid else {
             throw CompressionError(
-                .archive, "\(place): quantizer group \(entry.codec.group); valid is 32, 64, 128")
+                .archive,
+                "\(place): no codec has group \(entry.codec.group) (valid is 32, 64, 128) and these parts"
+            )
         }
-        let basis: Basis? =
-            if let entry = entry.basis { try self.basis(entry, dim, place) } else { nil }
-        let codec = entry.codec.codec(side, dim: dim, through: basis)
+        // A shared basis, a projection and what a codec wants: no store has more.
+        guard entry.bases.count <= 3 else {
+            throw CompressionError(.archive, "\(place): \(entry.bases.count) bases of one store")
+        }
+        var bases: [Basis] = []
+        for basis in entry.bases {
+            bases.append(try self.basis(basis, bases.last?.rank ?? dim, place))
+        }
+        let codec = entry.codec.codec(side, dim: dim, through: bases)
         guard count % codec.entryMultiple == 0 else {
             throw CompressionError(
                 .archive, "\(place): \(count) entries do not fill per-channel groups")

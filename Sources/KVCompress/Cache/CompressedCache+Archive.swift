@@ -68,16 +68,15 @@ private struct ArchiveWriter {
     private mutating func entry(
         _ store: Store, _ role: String, layer: Int
     ) -> Manifest.StoreEntry {
-        var entry = Manifest.StoreEntry(
-            codec: store.codec.configuration,
-            place: place(store.storage, store.byteOffset, role, layer: layer))
-        if let basis = store.codec.basis {
-            entry.basis = Manifest.BasisEntry(
+        let bases = store.codec.bases.map { basis in
+            Manifest.BasisEntry(
                 kind: basis.kind,
                 place: place(basis.storage, basis.byteOffset, "bases", layer: layer),
                 rank: basis.rank)
         }
-        return entry
+        return Manifest.StoreEntry(
+            codec: store.codec.configuration,
+            place: place(store.storage, store.byteOffset, role, layer: layer), bases: bases)
     }
 
     private mutating func entry(_ vector: EntryVector?, layer: Int) -> Manifest.VectorEntry? {

@@ -15,8 +15,8 @@ struct Manifest: Codable {
     struct StoreEntry: Codable {
         var codec: CodecConfiguration
         var place: Place
-        /// The map between rows and what is stored of them, if there is one.
-        var basis: BasisEntry?
+        /// The maps between rows and what is stored of them, in the order of encoding.
+        var bases: [BasisEntry]
     }
 
     struct VectorEntry: Codable {

@@ -67,13 +67,13 @@ protocol Codec: Sendable {
     func finish(
         _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
         to output: UnsafeMutablePointer<Float>, kernels: Kernels)
-    /// The map between the original space and the stored one, when that is stored as well.
-    var basis: Basis? { get }
+    /// The stored maps between the original space and that of the codes, in the order of encoding.
+    var bases: [Basis] { get }
 }
 
 extension Codec {
     var valueSpace: Int { dim }
-    var basis: Basis? { nil }
+    var bases: [Basis] { [] }
 
     func finish(
         _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
@@ -96,18 +96,22 @@ struct Store: Sendable {
 }
 
 extension CodecConfiguration {
-    /// The codec for rows of `dim` elements, which a basis maps to the rows that are stored.
-    func codec(_ side: Side, dim: Int, through basis: Basis? = nil) -> any Codec {
-        if let basis {
+    /// The codec for rows of `dim` elements, which bases map one after the other to the rows that are stored.
+    func codec(_ side: Side, dim: Int, through bases: [Basis] = []) -> any Codec {
+        if let basis = bases.first {
             precondition(basis.dim == dim)
-            return ProjectedCodec(codec(side, dim: basis.rank), basis: basis)
+            return ProjectedCodec(
+                codec(side, dim: basis.rank, through: Array(bases.dropFirst())), basis: basis)
         }
         let base: any Codec
         switch format {
         case .f32: base = PlainCodec(format: .f32, side: side, dim: dim)
         case .f16: base = PlainCodec(format: .f16, side: side, dim: dim)
         case .bf16: base = PlainCodec(format: .bf16, side: side, dim: dim)
-        case .q8, .q4: base = QuantizedCodec(self, side: side, dim: dim)
+        case .q8, .q4, .q3, .q2: base = QuantizedCodec(self, side: side, dim: dim)
+        }
+        if let turboquant, turboquant.rotation == .hadamard {
+            return RotatedCodec(base, signs: turboquant.signs(dim: dim))
         }
         return rotated ? RotatedCodec(base) : base
     }

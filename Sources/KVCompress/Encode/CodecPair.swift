@@ -23,6 +23,18 @@ struct CodecPair: Hashable, Sendable {
         return CodecPair(keys: tail(keys), values: tail(values))
     }
 
+    /// Stored bytes of so many coded entries, those included that fill no per-channel group.
+    func codedBytes(_ count: Int, _ geometry: LayerGeometry) -> Int {
+        storedBytes(whole(count), geometry) + tail.storedBytes(count - whole(count), geometry)
+    }
+
+    /// The most that up to so many coded entries store.
+    ///
+    /// A tail in f16 can take more than the group that one more entry would make of it.
+    func mostCodedBytes(_ count: Int, _ geometry: LayerGeometry) -> Int {
+        max(codedBytes(count, geometry), codedBytes(max(0, whole(count) - 1), geometry))
+    }
+
     /// Stored bytes of so many entries' keys and values.
     func storedBytes(_ count: Int, _ geometry: LayerGeometry) -> Int {
         func bytes(_ configuration: CodecConfiguration, _ side: Side, _ dim: Int) -> Int {
@@ -40,29 +52,57 @@ extension CodecConfiguration {
 extension EncodeConfiguration {
     var main: CodecPair { CodecPair(keys: keys, values: values) }
 
+    /// What the classes of entries are written in.
+    var codecs: [CodecPair] {
+        [main] + (zipcache.map { [$0.codecs($0.others)] } ?? [])
+    }
+
+    /// How many of so many coded entries are of each class.
+    private func counts(_ coded: Int) -> [Int] {
+        guard let zipcache else { return [coded] }
+        let salient = zipcache.salient.of(coded)
+        return [salient, coded - salient]
+    }
+
     /// Whether a layer is one of the first or last that stay in f16.
     func protects(_ layer: Int, of layers: Int) -> Bool {
         layer < protect || layer >= layers - protect
     }
 
     /// The most that a head of up to `entries` entries stores, positions apart.
-    ///
-    /// A tail in f16 can take more than the group that one more entry would make of it.
     func mostStoredBytes(_ entries: Int, _ geometry: LayerGeometry, protected: Bool) -> Int {
-        let longestTail = max(0, entries - window)
-        let multiple = longestTail - main.whole(longestTail)
-        return max(
-            storedBytes(entries, geometry, protected: protected),
-            storedBytes(max(0, entries - multiple - 1), geometry, protected: protected))
+        storedBytes(entries, protected: protected, geometry) { $0.mostCodedBytes($1, geometry) }
     }
 
     /// What a head of so many entries stores, positions apart.
     func storedBytes(_ entries: Int, _ geometry: LayerGeometry, protected: Bool) -> Int {
-        let codecs = protected ? .plain : main
-        let window = min(protected ? 0 : self.window, entries)
-        let whole = codecs.whole(entries - window)
-        return codecs.storedBytes(whole, geometry)
-            + codecs.tail.storedBytes(entries - window - whole, geometry)
+        storedBytes(entries, protected: protected, geometry) { $0.codedBytes($1, geometry) }
+    }
+
+    private func storedBytes(
+        _ entries: Int, protected: Bool, _ geometry: LayerGeometry,
+        coded: (CodecPair, Int) -> Int
+    ) -> Int {
+        guard !protected else { return CodecPair.plain.storedBytes(entries, geometry) }
+        let window = min(window, entries)
+        return zip(codecs, counts(entries - window)).reduce(0) { $0 + coded($1.0, $1.1) }
             + CodecPair.plain.storedBytes(window, geometry)
+    }
+
+    /// The most that the bases of codecs themselves take in all layers together.
+    ///
+    /// - Parameter projected: whether rows are projected before, on any number of dimensions.
+    func basisBytes(_ geometry: [LayerGeometry], projected: Bool) -> Int {
+        var heads: [Int: Int] = [:], bytes = 0
+        for (layer, shape) in geometry.enumerated() where !protects(layer, of: geometry.count) {
+            for (codec, dim) in [(keys, shape.keyDim), (values, shape.valueDim)] {
+                if codec.balanced { bytes += 2 * dim * shape.kvHeads }
+                if codec.turboquant?.rotation == .qr { heads[dim, default: 0] += shape.kvHeads }
+            }
+        }
+        // Seeds of keys and values may differ; projected rows need a matrix for each of their lengths.
+        return heads.reduce(bytes) { bytes, place in
+            bytes + 2 * place.key * place.key * (projected ? place.value : min(place.value, 2))
+        }
     }
 }

@@ -2,10 +2,21 @@
 public struct CodecConfiguration: Hashable, Sendable, Codable {
     /// The numbers' format.
     public enum Format: String, Hashable, Sendable, Codable, CaseIterable {
-        case f32, f16, bf16, q8, q4
+        case f32, f16, bf16, q8, q4, q3, q2
+
+        /// Bits of a code under a shared scale; nil where numbers are stored.
+        public var codeBits: Int? {
+            switch self {
+            case .f32, .f16, .bf16: nil
+            case .q8: 8
+            case .q4: 4
+            case .q3: 3
+            case .q2: 2
+            }
+        }
 
         /// Whether codes under shared scales are stored, not numbers.
-        public var isQuantized: Bool { self == .q8 || self == .q4 }
+        public var isQuantized: Bool { codeBits != nil }
     }
 
     /// What shares a scale.
@@ -28,9 +39,26 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
     public var asymmetric: Bool = false
     /// Rows are Hadamard-rotated before they are written, queries and outputs accordingly.
     public var rotated: Bool = false
+    /// A random rotation and a codebook of levels in place of even steps.
+    ///
+    /// Such codes are per token, symmetric, in groups of 128, and need no other rotation.
+    public var turboquant: TurboQuant?
+    /// Channels are divided by the root of their largest magnitude before rows are written (ZipCache).
+    public var balanced: Bool = false
 
     /// A codec of a format with its default parameters.
     public init(_ format: Format) { self.format = format }
+
+    /// Whether there is such a codec.
+    var isValid: Bool {
+        guard [32, 64, 128].contains(group) else { return false }
+        guard turboquant != nil else { return true }
+        return [.q4, .q3, .q2].contains(format) && group == TurboQuant.group && axis == .token
+            && !asymmetric && !rotated
+    }
+
+    /// Whether rows go through a basis of the codec's own before they are written.
+    var wantsBasis: Bool { balanced || turboquant?.rotation == .qr }
 
     /// The largest magnitude that it can store: scales and zeros of codes are f16.
     func limit(dim: Int) -> Float {
@@ -38,10 +66,10 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
             switch format {
             case .f32: .greatestFiniteMagnitude
             case .bf16: 0x1.FEp127
-            case .f16, .q8, .q4: 65504
+            case .f16, .q8, .q4, .q3, .q2: 65504
             }
         // A rotation may gather a whole row in one element; a percent is for its rounding.
-        return rotated ? 0.99 * largest / Float(dim).squareRoot() : largest
+        return rotated || turboquant != nil ? 0.99 * largest / Float(dim).squareRoot() : largest
     }
 }
 
@@ -55,6 +83,8 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public var window: Int = 0
     /// The first and the last layers, this many at each end, that stay in f16.
     public var protect: Int = 0
+    /// Who decides which entries are written at fewer bits; `keys` and `values` are then how salient ones are.
+    public private(set) var zipcache: ZipCache?
 
     /// The stage of a plan that names none: everything in f16.
     public static let plain = EncodeConfiguration(
@@ -64,6 +94,13 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     public init(keys: CodecConfiguration, values: CodecConfiguration) {
         self.keys = keys
         self.values = values
+    }
+
+    /// Creates ZipCache's stage.
+    public init(_ zipcache: ZipCache) {
+        let salient = zipcache.codecs(zipcache.bits)
+        self.init(keys: salient.keys, values: salient.values)
+        self.zipcache = zipcache
     }
 
     /// The largest magnitude that a side can store.

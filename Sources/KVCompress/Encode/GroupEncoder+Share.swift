@@ -7,13 +7,14 @@ extension GroupEncoder {
     ///   - window: newest entries that stay in f16.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
-        sharer: (any Sharer)?, projector: (any Projector)?, observation: Observation,
-        remarks: inout [String]
+        sharer: (any Sharer)?, projector: (any Projector)?, rotations: Rotations,
+        observation: Observation, remarks: inout [String]
     ) {
         self.layers = layers
         self.drafts = drafts
         self.sharer = sharer
         self.projector = projector
+        self.rotations = rotations
         self.observation = observation
         var shared = drafts.map { $0.map { _ in [Int]() } }
         if let sharer, layers.count > 1 {
@@ -70,7 +71,9 @@ extension GroupEncoder {
             common = heads.map { _ in all }
         }
         let places = coded.map { layer in
-            heads.map { head in layer[head].indices.filter { common[head].contains(layer[head][$0]) } }
+            heads.map { head in
+                layer[head].indices.filter { common[head].contains(layer[head][$0]) }
+            }
         }
         let keys = commonRows(.keys, layers, drafts, places, observation)
         guard common.contains(where: { !$0.isEmpty }),

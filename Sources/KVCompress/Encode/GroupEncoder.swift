@@ -11,6 +11,7 @@ struct GroupEncoder {
     let strands: [[[Strand]]]
     let sharer: (any Sharer)?
     let projector: (any Projector)?
+    let rotations: Rotations
     let observation: Observation
 
     var kernels: Kernels { observation.kernels }
@@ -52,10 +53,10 @@ struct GroupEncoder {
             places.append([])
             for head in drafts[layer].indices {
                 let home = shared?.rows.count == 1 ? 0 : head
-                let own = basis(side, layer, head, of: nil, sharing: shared != nil)
+                let own = bases(side, layer, head, of: nil, sharing: shared != nil)
                 let common =
-                    layer == 0 && shared?.bases == nil
-                    ? basis(side, layer, head, of: shared, sharing: true) : nil
+                    layer == 0 && head == home
+                    ? shared.map { bases(side, layer, head, of: $0, sharing: true) } : nil
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int
@@ -67,12 +68,14 @@ struct GroupEncoder {
                             : writer.add(
                                 shared.draft(head), entries,
                                 codec: strand.codecs[side].codec(
-                                    side, dim: shared.dim, through: common))
+                                    side, dim: shared.dim,
+                                    through: common?.bases(strand.codecs[side]) ?? []))
                     } else {
                         place = writer.add(
                             drafts[layer][head].rows(side), strand.entries,
                             codec: strand.codecs[side].codec(
-                                side, dim: dim(side, layer), through: strand.isWindow ? nil : own))
+                                side, dim: dim(side, layer),
+                                through: strand.isWindow ? [] : own.bases(strand.codecs[side])))
                     }
                     places[layer][head].append(place)
                 }
@@ -80,41 +83,6 @@ struct GroupEncoder {
         }
         let stores = writer.write(allocator: allocator, kernels: kernels)
         return scaled(places.map { $0.map { $0.map { Written(store: stores[$0]) } } }, shared)
-    }
-
-    /// The basis of a head's own coded rows, or of those that it shares; nil when there is none or it would
-    /// take more bytes than it saves.
-    ///
-    /// On a side that is not `sharing`, all rows are a head's own.
-    private func basis(
-        _ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?, sharing: Bool
-    ) -> Basis? {
-        guard let projector else { return nil }
-        let draft: DraftRows
-        let entries: [Int]
-        if let shared {
-            draft = shared.draft(head)
-            entries = Array(draft.indices.indices)
-        } else {
-            draft = drafts[layer][head].rows(side)
-            entries = strands[layer][head]
-                .filter { !$0.isWindow && !(sharing && $0.shared != nil) }
-                .flatMap(\.entries).sorted()
-        }
-        guard !entries.isEmpty else { return nil }
-        let rows = allocator.buffer(Float.self, entries.count * draft.rows.dim)
-        draft.write(entries, to: rows.pointer, kernels: kernels)
-        let own = layers.lowerBound + layer
-        let positions = drafts[layer][head].positions
-        let basis = projector.basis(
-            side,
-            ProjectInput(
-                observation: observation, layers: shared == nil ? own..<own + 1 : layers,
-                head: head, rows: rows, count: entries.count, dim: draft.rows.dim,
-                positions: shared == nil
-                    ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }))
-        guard let basis, basis.pays(for: entries.count) else { return nil }
-        return basis
     }
 
     /// Stored keys of one head as attention sees them, packed, in the order of its draft.

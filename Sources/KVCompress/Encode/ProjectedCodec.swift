@@ -13,7 +13,7 @@ struct ProjectedCodec: Codec {
     }
 
     var configuration: CodecConfiguration { base.configuration }
-    var basis: Basis? { map }
+    var bases: [Basis] { [map] + base.bases }
     var dim: Int { map.dim }
     var valueSpace: Int { map.rank }
     var entryMultiple: Int { base.entryMultiple }

@@ -1,22 +1,27 @@
-/// Codes of 8 or 4 bits under shared f16 scales: `q8` and `q4`.
+/// Codes of 8, 4, 3 or 2 bits under shared f16 scales: `q8`, `q4`, `q3` and `q2`.
 ///
 /// Per token, a store is tiles of 16 entries, each with its scales behind its codes. Per channel, it is
 /// all tiles and then the planes of scales and of zeros, one row of `dim` for every `group` entries.
+/// TurboQuant's codes go through a codebook, and their scales are norms.
 struct QuantizedCodec: Codec {
     let configuration: CodecConfiguration
     let side: Side
     let quantizer: Quantizer
 
     init(_ configuration: CodecConfiguration, side: Side, dim: Int) {
-        precondition([32, 64, 128].contains(configuration.group), "a group is 32, 64 or 128")
+        precondition(configuration.isValid)
         var plain = configuration
         plain.rotated = false
         self.configuration = plain
         self.side = side
         quantizer = Quantizer(
-            bits: configuration.format == .q8 ? 8 : 4, dim: dim, group: configuration.group,
+            bits: configuration.format.codeBits!, dim: dim, group: configuration.group,
             perChannel: configuration.axis == .channel, asymmetric: configuration.asymmetric,
-            values: side == .values)
+            values: side == .values,
+            codebook: configuration.turboquant.map { _ in
+                Codebook.lloydMax(
+                    dim: min(dim, configuration.group), bits: configuration.format.codeBits!)
+            })
     }
 
     var dim: Int { quantizer.dim }
@@ -37,11 +42,12 @@ struct QuantizedCodec: Codec {
         let scales = quantizer.perChannel ? planeBytes(count) : count * quantizer.rowGroups * 2
         // Codes of a tile are the bytes of 16 entries, also where 16 odd rows of 4 bits share bytes.
         let codes = (count * quantizer.codeBytes + Self.tileEntries - 1) / Self.tileEntries
-        var bytes: [Component: Int] = [
-            side == .keys ? .keyCodes : .valueCodes: codes,
-            side == .keys ? .keyScales : .valueScales: scales,
-        ]
-        if quantizer.asymmetric { bytes[side == .keys ? .keyZeros : .valueZeros] = scales }
+        let isKeys = side == .keys
+        let scale: Component =
+            quantizer.codebook == nil
+            ? (isKeys ? .keyScales : .valueScales) : (isKeys ? .keyNorms : .valueNorms)
+        var bytes: [Component: Int] = [isKeys ? .keyCodes : .valueCodes: codes, scale: scales]
+        if quantizer.asymmetric { bytes[isKeys ? .keyZeros : .valueZeros] = scales }
         return bytes
     }
 

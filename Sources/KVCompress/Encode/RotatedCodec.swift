@@ -1,16 +1,22 @@
 /// A codec behind a Hadamard rotation (QuaRot, arXiv 2404.00456): outliers of single channels spread over
 /// the whole row before it is coded.
 ///
-/// Queries are rotated with the keys, outputs back with the values.
+/// Queries are rotated with the keys, outputs back with the values. Random signs before the rotation make it
+/// a random one (TurboQuant).
 struct RotatedCodec: Codec {
     private let base: any Codec
+    private let signs: [Float]?
 
-    init(_ base: any Codec) { self.base = base }
+    init(_ base: any Codec, signs: [Float]? = nil) {
+        precondition(signs == nil || signs?.count == base.dim)
+        self.base = base
+        self.signs = signs
+    }
 
     var configuration: CodecConfiguration {
-        var rotated = base.configuration
-        rotated.rotated = true
-        return rotated
+        var configuration = base.configuration
+        configuration.rotated = configuration.turboquant == nil
+        return configuration
     }
 
     var dim: Int { base.dim }
@@ -19,6 +25,13 @@ struct RotatedCodec: Codec {
     func storedBytes(_ count: Int) -> [Component: Int] { base.storedBytes(count) }
     func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
 
+    private func applySigns(_ rows: UnsafeMutablePointer<Float>, count: Int) {
+        guard let signs else { return }
+        for row in 0..<count {
+            for element in 0..<dim { rows[row * dim + element] *= signs[element] }
+        }
+    }
+
     private func withRotated(
         _ rows: UnsafePointer<Float>, count: Int, kernels: Kernels,
         _ body: (UnsafePointer<Float>) -> Void
@@ -26,6 +39,7 @@ struct RotatedCodec: Codec {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * dim)) { copy in
             let start = copy.baseAddress!
             start.update(from: rows, count: count * dim)
+            applySigns(start, count: count)
             kernels.hadamard(start, count: count, dim: dim)
             body(start)
         }
@@ -44,6 +58,7 @@ struct RotatedCodec: Codec {
     {
         base.decode(store, block: block, to: rows, kernels: kernels)
         kernels.hadamard(rows, count: store.entries(block: block), dim: dim)
+        applySigns(rows, count: store.entries(block: block))
     }
 
     func prepare(
@@ -78,5 +93,6 @@ struct RotatedCodec: Codec {
     ) {
         base.finish(accumulator, rows: rows, to: output, kernels: kernels)
         kernels.hadamard(output, count: rows, dim: dim)
+        applySigns(output, count: rows)
     }
 }

@@ -4,12 +4,11 @@ extension Crush {
         _ contest: Contest,
         scores: Scores,
         kvHeads: Int,
-        page: Int,
         _ layer: LayerSelector
     ) -> [UInt32] {
-        let count = min(share.of(contest.budget), contest.room)
-        let evictable = contest.evictable.map { UInt32($0) }
-        let important = contest.best(contest.room - count, of: evictable)
+        let room = contest.room(), count = min(share.of(contest.budgets[0]), room)
+        let evictable = contest.candidates(0)
+        let important = contest.best(room - count, of: evictable)
         guard count > 0 else { return important }
 
         let candidates = evictable.without(important)
@@ -18,7 +17,7 @@ extension Crush {
         let signatures = Signatures(
             source,
             units: contest.evictable,
-            page: page,
+            page: contest.page,
             kernels: layer.kernels,
             layer.allocator
         ).gathered(candidates.map { Int($0) - first }, layer.allocator)

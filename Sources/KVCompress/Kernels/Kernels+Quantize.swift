@@ -10,16 +10,46 @@ struct Quantizer: Hashable, Sendable {
     /// Interleaved as values, not as keys.
     var values: Bool
 
+    /// What codes stand for when not for themselves; per token and symmetric.
+    var codebook: Codebook?
+
     fileprivate var c: kv_quantizer {
-        kv_quantizer(
-            dim: UInt32(dim), group: UInt32(group), per_channel: perChannel, asymmetric: asymmetric,
-            values: values)
+        var c = kv_quantizer()
+        c.dim = UInt32(dim)
+        c.group = UInt32(group)
+        c.per_channel = perChannel
+        c.asymmetric = asymmetric
+        c.values = values
+        guard let codebook else { return c }
+        c.codebook = true
+        c.step = codebook.step
+        withUnsafeMutableBytes(of: &c.levels) {
+            $0.storeBytes(of: codebook.levels, as: SIMD16<Int8>.self)
+        }
+        return c
+    }
+
+    /// The kernel for codes of this many bits.
+    fileprivate func kernel<Kernel>(
+        _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
+    ) -> Kernel {
+        switch bits {
+        case 8: q8
+        case 4: q4
+        case 3: q3
+        case 2: q2
+        default: preconditionFailure("no codes of \(bits) bits")
+        }
     }
 
     /// Bytes of a tile of 16 entries: its codes alone.
-    var codeBytes: Int { bits == 8 ? kv_code_bytes_q8(c) : kv_code_bytes_q4(c) }
+    var codeBytes: Int {
+        kernel(kv_code_bytes_q8, kv_code_bytes_q4, kv_code_bytes_q3, kv_code_bytes_q2)(c)
+    }
     /// Bytes of a tile of 16 entries: its codes and the scales and zeros behind them.
-    var tileBytes: Int { bits == 8 ? kv_tile_bytes_q8(c) : kv_tile_bytes_q4(c) }
+    var tileBytes: Int {
+        kernel(kv_tile_bytes_q8, kv_tile_bytes_q4, kv_tile_bytes_q3, kv_tile_bytes_q2)(c)
+    }
     /// Groups of elements in a row.
     var rowGroups: Int { (dim + group - 1) / group }
     /// Elements under one fixed-point step of a prepared query: per channel the kernels prepare anew.
@@ -38,7 +68,7 @@ extension Kernels {
         _ quantizer: Quantizer, rows: UnsafePointer<Float>, n: Int, tiles: UnsafeMutableRawPointer,
         planes: ScalePlanes
     ) {
-        let encode = quantizer.bits == 8 ? kv_encode_q8 : kv_encode_q4
+        let encode = quantizer.kernel(kv_encode_q8, kv_encode_q4, kv_encode_q3, kv_encode_q2)
         encode(
             isa, tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros, rows,
             quantizer.dim, n, quantizer.c)
@@ -48,7 +78,7 @@ extension Kernels {
         _ quantizer: Quantizer, tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int,
         rows: UnsafeMutablePointer<Float>
     ) {
-        let decode = quantizer.bits == 8 ? kv_decode_q8 : kv_decode_q4
+        let decode = quantizer.kernel(kv_decode_q8, kv_decode_q4, kv_decode_q3, kv_decode_q2)
         decode(
             isa, rows, tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros,
             planes.first, n, quantizer.c)
@@ -65,7 +95,7 @@ extension Kernels {
         _ quantizer: Quantizer, logits: UnsafeMutablePointer<Float>, logitsStride: Int,
         queries: UnsafeRawPointer, rows: Int, tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int
     ) {
-        let score = quantizer.bits == 8 ? kv_score_q8 : kv_score_q4
+        let score = quantizer.kernel(kv_score_q8, kv_score_q4, kv_score_q3, kv_score_q2)
         score(
             isa, logits, logitsStride, queries, rows, tiles.assumingMemoryBound(to: UInt8.self),
             planes.scales, planes.zeros, planes.first, n, quantizer.c)
@@ -76,7 +106,8 @@ extension Kernels {
         rescale: UnsafePointer<Float>, rows: Int, weights: UnsafePointer<Float>, weightsStride: Int,
         tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int, indices: UnsafeBufferPointer<UInt32>?
     ) {
-        let accumulate = quantizer.bits == 8 ? kv_accumulate_q8 : kv_accumulate_q4
+        let accumulate = quantizer.kernel(
+            kv_accumulate_q8, kv_accumulate_q4, kv_accumulate_q3, kv_accumulate_q2)
         accumulate(
             isa, accumulator, rescale, rows, weights, weightsStride,
             tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros, planes.first, n,

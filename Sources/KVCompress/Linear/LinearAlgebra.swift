@@ -45,6 +45,38 @@ enum LinearAlgebra {
         return (values, vectors)
     }
 
+    /// An orthogonal n x n matrix from columns of independent directions: the Q of their QR factors with
+    /// R's diagonal positive, so that normal columns give every rotation the same chance.
+    ///
+    /// - Parameter columns: n x n, one column after the other.
+    static func orthogonal(_ columns: [Float], n: Int) -> [Float] {
+        precondition(n > 0 && columns.count == n * n)
+        var matrix = columns
+        var reflections = [Float](repeating: 0, count: n)
+        #if canImport(Accelerate)
+            var order = __LAPACK_int(n)
+            var status = __LAPACK_int(0)
+            var work = [Float](repeating: 0, count: 64 * n)
+            var workCount = __LAPACK_int(work.count)
+            sgeqrf_(
+                &order, &order, &matrix, &order, &reflections, &work, &workCount, &status)
+            let diagonal = (0..<n).map { matrix[$0 * n + $0] }
+            sorgqr_(
+                &order, &order, &order, &matrix, &order, &reflections, &work, &workCount, &status)
+        #else
+            let order = Int32(n)
+            LAPACKE_sgeqrf(LAPACK_COL_MAJOR, order, order, &matrix, order, &reflections)
+            let diagonal = (0..<n).map { matrix[$0 * n + $0] }
+            let status = LAPACKE_sorgqr(
+                LAPACK_COL_MAJOR, order, order, order, &matrix, order, &reflections)
+        #endif
+        precondition(status == 0, "a finite matrix always has QR factors")
+        for (column, own) in diagonal.enumerated() where own < 0 {
+            for row in 0..<n { matrix[column * n + row].negate() }
+        }
+        return matrix
+    }
+
     /// rowsᵀ rows: the Gram matrix (dim x dim) of packed rows.
     static func gram(_ rows: [Float], dim: Int) -> [Float] {
         precondition(dim > 0 && rows.count % dim == 0)

@@ -3,7 +3,8 @@ extension EncodeConfiguration: CustomStringConvertible {
     private enum Rotation: String, CaseIterable { case none, hadamard, keys, values }
     private enum Mode: String, CaseIterable { case symmetric, asymmetric }
 
-    private static let kept = [
+    /// What stays in f16, of any encode stage.
+    static let kept = [
         ParameterDescription(
             "window",
             .count(0...Int.max),
@@ -17,7 +18,7 @@ extension EncodeConfiguration: CustomStringConvertible {
             "this many layers at each end stay in f16"
         ),
     ]
-    private static let group = ParameterDescription(
+    static let group = ParameterDescription(
         "group",
         .words(["32", "64", "128"]),
         default: "32",
@@ -62,6 +63,7 @@ extension EncodeConfiguration: CustomStringConvertible {
     ]
     private static let codec = ValueKind.choice(
         CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) }
+            + [.init("turboquant", TurboQuant.parameters)]
     )
     private static let mixed =
         [
@@ -85,7 +87,8 @@ extension EncodeConfiguration: CustomStringConvertible {
                     values: codec(arguments.choice("values")),
                     kept: arguments
                 )
-            }
+            },
+            TurboQuant.method, ZipCache.method,
         ]
 
     private static func method(_ format: CodecConfiguration.Format) -> MethodDescription {
@@ -122,12 +125,18 @@ extension EncodeConfiguration: CustomStringConvertible {
 
     private init(keys: CodecConfiguration, values: CodecConfiguration, kept arguments: Arguments) {
         self.init(keys: keys, values: values)
+        keep(arguments)
+    }
+
+    mutating func keep(_ arguments: Arguments) {
         (window, protect) = (arguments.count("window"), arguments.count("protect"))
     }
 
     private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
     {
-        let format = CodecConfiguration.Format(rawValue: choice.word)!
+        guard let format = CodecConfiguration.Format(rawValue: choice.word) else {
+            return TurboQuant.codec(choice.arguments)
+        }
         guard format.isQuantized else { return CodecConfiguration(format) }
         var codec = CodecConfiguration(format, choice.arguments)
         codec.axis = choice.arguments.word("axis")
@@ -138,9 +147,16 @@ extension EncodeConfiguration: CustomStringConvertible {
     /// The canonical text: the short form where keys and values share format, group and mode.
     public var description: String {
         var values = ["window": "\(window)", "protect": "\(protect)"]
+        if let zipcache {
+            return ZipCache.method.text(values.merging(zipcache.settings) { $1 })
+        }
+        if let turboquant = keys.turboquant, keys == self.values {
+            return TurboQuant.method.text(values.merging(turboquant.settings(keys)) { $1 })
+        }
         let alike =
             keys.format == self.values.format && keys.group == self.values.group
             && keys.asymmetric == self.values.asymmetric
+            && keys.turboquant == nil && self.values.turboquant == nil
         if alike, keys.format.isQuantized {
             values["group"] = "\(keys.group)"
             values["mode"] = keys.mode
@@ -154,9 +170,14 @@ extension EncodeConfiguration: CustomStringConvertible {
             return Self.quantized.text(keys.format.rawValue, values)
         }
         if alike, window == 0, protect == 0 { return keys.format.rawValue }
-        values["keys"] = keys.text(Self.nested)
-        values["values"] = self.values.text(Self.nested)
+        values["keys"] = Self.text(keys)
+        values["values"] = Self.text(self.values)
         return Self.mixed.text("kv", values)
+    }
+
+    private static func text(_ codec: CodecConfiguration) -> String {
+        codec.turboquant.map { TurboQuant.parameters.text("turboquant", $0.settings(codec)) }
+            ?? codec.text(nested)
     }
 }
 

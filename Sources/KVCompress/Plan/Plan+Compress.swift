@@ -45,10 +45,12 @@ extension Plan {
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
         try projector?.prepare(observation)
+        if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
+        let rotations = Rotations()
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
         let written = options.workers.map(groups.count) { index in
-            encoded(groups[index], selection, encode, observation)
+            encoded(groups[index], selection, encode, rotations, observation)
         }
         let layers = written.flatMap(\.layers)
         let report = Report(
@@ -63,11 +65,11 @@ extension Plan {
     /// A group of layers through all stages behind the eviction.
     private func encoded(
         _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
-        _ observation: Observation
+        _ rotations: Rotations, _ observation: Observation
     ) -> (layers: [LayerCache], remarks: [String]) {
         var remarks: [String] = []
         let cache = observation.cache
-        let drafts = layers.map { layer in
+        var drafts = layers.map { layer in
             cache.layers[layer].keys.indices.map { head in
                 let kept = selection.kept[layer][head]
                 guard let merger else {
@@ -81,11 +83,21 @@ extension Plan {
             }
         }
         let protected = layers.map { encode.protects($0, of: cache.layers.count) }
+        if let zipcache = encode.zipcache {
+            for (index, layer) in layers.enumerated() where !protected[index] {
+                for head in drafts[index].indices {
+                    drafts[index][head].classes = zipcache.classes(
+                        of: drafts[index][head], window: encode.window, layer: layer, head: head,
+                        observation: observation)
+                }
+            }
+        }
         let encoder = GroupEncoder(
             layers: layers, drafts: drafts,
-            codecs: protected.map { [$0 ? .plain : encode.main] },
+            codecs: protected.map { $0 ? [.plain] : encode.codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, observation: observation, remarks: &remarks)
+            sharer: sharer, projector: projector, rotations: rotations, observation: observation,
+            remarks: &remarks)
         return (encoder.encode(), remarks)
     }
 
@@ -98,7 +110,7 @@ extension Plan {
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens)
+                sharedPositions: eviction.sharesTokens, projected: projector != nil)
         }
     }
 }

@@ -1,5 +1,5 @@
 /// A share of something, kept exactly as millionths: `12.5%` is 125,000.
-public struct Share: Hashable, Sendable, CustomStringConvertible {
+public struct Share: Hashable, Sendable, Codable, CustomStringConvertible {
     /// Millionths of the whole, at most 1,000,000.
     public let millionths: Int
 
@@ -29,6 +29,12 @@ public struct Share: Hashable, Sendable, CustomStringConvertible {
     public func of(_ count: Int) -> Int {
         (2 * millionths * count + 1_000_000) / 2_000_000
     }
+
+    /// The share as a number from 0 to 1.
+    var exact: Double { Double(millionths) / 1_000_000 }
+
+    /// The same in single precision.
+    var fraction: Float { Float(exact) }
 
     /// The canonical text.
     public var description: String {

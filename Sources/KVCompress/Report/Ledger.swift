@@ -15,7 +15,8 @@ public struct Ledger: Sendable, Equatable {
         var places: Set<Place> = []
         var storages: Set<ObjectIdentifier> = []
         /// Counts bytes that stand at a place, unless they have been counted.
-        func count(_ storage: Storage, _ offset: Int, _ bytes: @autoclosure () -> [Component: Int]) {
+        func count(_ storage: Storage, _ offset: Int, _ bytes: @autoclosure () -> [Component: Int])
+        {
             guard places.insert(Place(storage: ObjectIdentifier(storage), offset: offset)).inserted
             else { return }
             for (component, bytes) in bytes() { components[component, default: 0] += bytes }
@@ -26,7 +27,7 @@ public struct Ledger: Sendable, Equatable {
         for segment in layers.lazy.flatMap({ $0.heads.joined() }) {
             for store in [segment.keys, segment.values] {
                 count(store.storage, store.byteOffset, store.codec.storedBytes(store.count))
-                if let basis = store.codec.basis {
+                for basis in store.codec.bases {
                     count(basis.storage, basis.byteOffset, [.bases: basis.byteCount])
                 }
             }
@@ -54,19 +55,20 @@ public struct Ledger: Sendable, Equatable {
 
     /// What a layout of counts would store, before anything is encoded.
     ///
-    /// An upper bound: every head that drops tokens, or every layer where positions are shared, is taken to
-    /// need a list of its own. It never falls when a count grows, but to that of the whole cache.
+    /// An upper bound: every head that drops tokens or writes some otherwise than others, or every layer where
+    /// positions are shared, is taken to need a list of its own. It never falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
-        sharedPositions: Bool
+        sharedPositions: Bool, projected: Bool
     ) -> Int {
-        var bytes = 0
+        var bytes = encode.basisBytes(geometry, projected: projected)
         for (layer, heads) in counts.enumerated() {
             let protected = encode.protects(layer, of: counts.count)
+            let classes = protected ? 1 : encode.codecs.count
             for (head, count) in heads.enumerated() {
-                if count < tokens {
+                if count < tokens || classes > 1 {
                     bytes += encode.mostStoredBytes(count, geometry[layer], protected: protected)
-                    bytes += head == 0 || !sharedPositions ? count * 4 : 0
+                    bytes += head == 0 || !sharedPositions || classes > 1 ? count * 4 : 0
                 } else {
                     bytes += encode.storedBytes(count, geometry[layer], protected: protected)
                 }

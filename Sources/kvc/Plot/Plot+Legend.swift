@@ -10,7 +10,7 @@ extension Plot {
             let stages = plan.components(separatedBy: "|").map {
                 $0.trimmingCharacters(in: .whitespaces).prefix { $0 != "(" }
             }
-            let quantizes = stages.contains { ["q8", "q4", "kv"].contains($0) }
+            let quantizes = stages.contains { ["q8", "q4", "q3", "q2", "kv"].contains($0) }
             let plain = stages.allSatisfy {
                 ["f16", "f32", "bf16", "streaming", "random"].contains($0)
             }

@@ -1,22 +1,42 @@
 import CKVKernels
 import Testing
 
-/// q8 and q4 by the header's description of their bytes.
+/// The quantized formats by the header's description of their bytes.
 struct QuantizedFormat: CustomTestStringConvertible, Sendable {
     let bits: Int
-    let perChannel: Bool
-    let asymmetric: Bool
-    let values: Bool
+    var perChannel = false
+    var asymmetric = false
+    var values: Bool
+    /// With a codebook: what the codes stand for, and the scale of numbers whose mean square is 1.
+    var levels: [Int8]?
+    var step: Float = 0
 
-    static let all: [QuantizedFormat] = [8, 4].flatMap { bits in
+    /// Codes that stand for themselves.
+    static let uniform: [QuantizedFormat] = [8, 4, 3, 2].flatMap { bits in
         (0..<8).map {
             .init(bits: bits, perChannel: $0 & 1 > 0, asymmetric: $0 & 2 > 0, values: $0 & 4 > 0)
         }
     }
 
+    /// Levels that lie closer in the middle, as those of a bell-shaped density do.
+    static let codebooks: [QuantizedFormat] = [4, 3, 2].flatMap { bits in
+        [false, true].map { values in
+            let half = 1 << (bits - 1)
+            let positive = (1...half).map { Int8(127 * $0 * ($0 + half) / (2 * half * half)) }
+            return .init(
+                bits: bits,
+                values: values,
+                levels: positive.reversed().map { -$0 } + positive,
+                step: 0.02
+            )
+        }
+    }
+
+    static let all = uniform + codebooks
+
     var testDescription: String {
         "q\(bits) \(values ? "values" : "keys") per \(perChannel ? "channel" : "token")"
-            + (asymmetric ? " asymmetric" : "")
+            + (asymmetric ? " asymmetric" : "") + (levels == nil ? "" : " codebook")
     }
 
     /// The largest code, before the offset under which symmetric codes are stored.
@@ -24,18 +44,32 @@ struct QuantizedFormat: CustomTestStringConvertible, Sendable {
     var offset: Int { asymmetric ? 0 : 1 << (bits - 1) }
 
     func quantizer(dim: Int, group: Int) -> kv_quantizer {
-        kv_quantizer(
-            dim: UInt32(dim),
-            group: UInt32(group),
-            per_channel: perChannel,
-            asymmetric: asymmetric,
-            values: values
-        )
+        var quantizer = kv_quantizer()
+        quantizer.dim = UInt32(dim)
+        quantizer.group = UInt32(group)
+        quantizer.per_channel = perChannel
+        quantizer.asymmetric = asymmetric
+        quantizer.values = values
+        guard let levels else { return quantizer }
+        quantizer.codebook = true
+        quantizer.step = step
+        withUnsafeMutableBytes(of: &quantizer.levels) {
+            $0.copyBytes(from: levels.map(UInt8.init(bitPattern:)))
+        }
+        return quantizer
+    }
+
+    /// Codes of one lane in 32 bits, the lower two of three.
+    private var vectorCodes: Int { [8: 4, 4: 8, 3: 16, 2: 16][bits]! }
+
+    /// Bytes of a vector of `lanes` lanes.
+    private func vectorBytes(lanes: Int) -> Int {
+        4 * lanes + (bits == 3 ? 4 * ((lanes + 1) / 2) : 0)
     }
 
     func codeBytes(dim: Int) -> Int {
-        let perQuad = bits == 8 ? 4 : 8
-        return values ? 16 / perQuad * dim * 4 : (dim + perQuad - 1) / perQuad * 64
+        let (lanes, length) = values ? (dim, 16) : (16, dim)
+        return (length + vectorCodes - 1) / vectorCodes * vectorBytes(lanes: lanes)
     }
 
     func tileBytes(dim: Int, group: Int) -> Int {
@@ -43,11 +77,18 @@ struct QuantizedFormat: CustomTestStringConvertible, Sendable {
         return codeBytes(dim: dim) + groups * 16 * 2 * (asymmetric ? 2 : 1)
     }
 
-    /// Where the code of a token (within its tile) and an element lies: its byte, and the shift in it.
-    func place(token: Int, element: Int, dim: Int) -> (byte: Int, shift: Int) {
-        let (quads, lane, lanes) = values ? (token, element, dim) : (element, token, 16)
-        if bits == 8 { return ((quads / 4 * lanes + lane) * 4 + quads % 4, 0) }
-        return ((quads / 8 * lanes + lane) * 4 + quads % 4, quads % 8 < 4 ? 0 : 4)
+    /// A part of a code: its byte, the shift in it, and how many bits it has.
+    typealias Part = (byte: Int, shift: Int, bits: Int)
+
+    /// Where the code of a token (within its tile) and an element lies, lowest bits first.
+    func parts(token: Int, element: Int, dim: Int) -> [Part] {
+        let (i, lane, lanes) = values ? (token, element, dim) : (element, token, 16)
+        let start = i / vectorCodes * vectorBytes(lanes: lanes)
+        let quad = i % vectorCodes / 4, lower = bits == 3 ? 2 : bits
+        let first = (start + 4 * lane + i % 4, quad * lower, lower)
+        guard bits == 3 else { return [first] }
+        let nibble = start + 4 * lanes + quad * ((lanes + 1) / 2) + lane / 2
+        return [first, (nibble, lane % 2 * 4 + i % 4, 1)]
     }
 }
 
@@ -66,15 +107,19 @@ struct QuantizedRows {
 
     /// The code as stored, with its offset.
     func stored(_ token: Int, _ element: Int) -> Int {
-        let (byte, shift) = format.place(token: token % 16, element: element, dim: dim)
-        return Int(tiles[token / 16 * tileBytes + byte]) >> shift & (1 << format.bits - 1)
+        let parts = format.parts(token: token % 16, element: element, dim: dim)
+        return parts.reversed().reduce(0) { code, part in
+            let byte = Int(tiles[token / 16 * tileBytes + part.byte])
+            return code << part.bits | byte >> part.shift & (1 << part.bits - 1)
+        }
     }
 
     func code(_ token: Int, _ element: Int) -> Int { stored(token, element) - format.offset }
 
-    /// The code as integer dots take it, from the middle one.
+    /// The code as integer dots take it: its level, or counted from the middle one.
     func centred(_ token: Int, _ element: Int) -> Int {
-        stored(token, element) - (1 << (format.bits - 1))
+        let code = stored(token, element)
+        return format.levels.map { Int($0[code]) } ?? code - (1 << (format.bits - 1))
     }
 
     /// What a centred code is off by: the value of the middle code.
@@ -120,7 +165,8 @@ struct QuantizedRows {
     func decoded() -> [Float] {
         (0..<n * dim).map {
             let (t, c) = ($0 / dim, $0 % dim)
-            return Float(Double(code(t, c)) * scale(t, c) + zero(t, c))
+            let factor = format.asymmetric ? code(t, c) : centred(t, c)
+            return Float(Double(factor) * scale(t, c) + zero(t, c))
         }
     }
 }
@@ -136,7 +182,7 @@ struct PreparedQuery {
 
     init(_ bytes: ArraySlice<UInt8>, dim: Int, group: Int) {
         let groups = (dim + group - 1) / group
-        let padded = (dim + 7) / 8 * 8
+        let padded = (dim + 15) / 16 * 16
         var at = bytes.startIndex
         func next<T>(_ type: T.Type) -> T {
             defer { at += MemoryLayout<T>.size }

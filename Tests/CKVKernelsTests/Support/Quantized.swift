@@ -19,7 +19,8 @@ extension QuantizedRows {
             scales: .init(repeating: 0xeeee, count: planes),
             zeros: .init(repeating: 0xeeee, count: format.asymmetric ? planes : 0)
         )
-        let encode = format.bits == 8 ? kv_encode_q8 : kv_encode_q4
+        let encode = [8: kv_encode_q8, 4: kv_encode_q4, 3: kv_encode_q3, 2: kv_encode_q2][
+            format.bits]!
         let perChannel = format.perChannel
         scales.withUnsafeMutableBufferPointer { scales in
             zeros.withUnsafeMutableBufferPointer { zeros in
@@ -62,7 +63,8 @@ extension QuantizedRows {
     func decodedByKernel(from start: Int = 0, count: Int? = nil) -> [Float] {
         let count = count ?? n - start
         var rows = [Float](repeating: 0, count: count * dim)
-        let decode = format.bits == 8 ? kv_decode_q8 : kv_decode_q4
+        let decode = [8: kv_decode_q8, 4: kv_decode_q4, 3: kv_decode_q3, 2: kv_decode_q2][
+            format.bits]!
         guard n > 0 else { return rows }
         withEntries(from: start) { tiles, scales, zeros, first in
             decode(.scalar, &rows, tiles, scales, zeros, first, count, quantizer)
@@ -73,7 +75,7 @@ extension QuantizedRows {
     /// Logits of `count` entries from `start`, packed.
     func score(_ queries: [Float], rows: Int, from start: Int, count: Int) -> [Float] {
         var logits = [Float](repeating: 0, count: rows * count)
-        let score = format.bits == 8 ? kv_score_q8 : kv_score_q4
+        let score = [8: kv_score_q8, 4: kv_score_q4, 3: kv_score_q3, 2: kv_score_q2][format.bits]!
         withEntries(from: start) { tiles, scales, zeros, first in
             if format.perChannel {
                 score(
@@ -117,7 +119,9 @@ extension QuantizedRows {
         count: Int,
         indices: [UInt32]? = nil
     ) {
-        let accumulate = format.bits == 8 ? kv_accumulate_q8 : kv_accumulate_q4
+        let accumulate = [
+            8: kv_accumulate_q8, 4: kv_accumulate_q4, 3: kv_accumulate_q3, 2: kv_accumulate_q2,
+        ][format.bits]!
         withEntries(from: start) { tiles, scales, zeros, first in
             accumulate(
                 .scalar,

@@ -5,7 +5,7 @@ import Testing
 
 /// What stands in a compressed cache: which entries are exact, and how far the others are.
 @Suite struct CodecTests {
-    static let quantized = ["q8", "q4"].flatMap { format in
+    static let quantized = ["q8", "q4", "q3", "q2"].flatMap { format in
         ["symmetric", "asymmetric"].flatMap { mode in
             [32, 64, 128].flatMap { group in
                 ["per-token", "per-channel"].flatMap { axis in
@@ -73,7 +73,7 @@ import Testing
             (exact, found) = (exact.map(hadamardReference), found.map(hadamardReference))
         }
         let reference = QuantizerReference(
-            bits: codec.format == .q8 ? 8 : 4,
+            bits: codec.format.codeBits!,
             asymmetric: codec.asymmetric
         )
         let steps = reference.steps(exact, group: codec.group, perChannel: perChannel)

@@ -75,7 +75,9 @@ import Testing
 
     static let formatBits: [(plan: String, bits: Double)] = [
         ("f32", 32), ("f16", 16), ("bf16", 16), ("q8", 8.5), ("q4", 4.5),
-        ("q8(mode=asymmetric)", 9), ("q4(mode=asymmetric)", 5),
+        ("q3", 3.5), ("q2", 2.5), ("q3(group=128)", 3.125), ("q2(mode=asymmetric, group=64)", 2.5),
+        ("turboquant", 4.125), ("turboquant(bits=3)", 3.125),
+        ("kv(keys=turboquant(bits=2), values=q4)", 3.3125), ("q8(mode=asymmetric)", 9), ("q4(mode=asymmetric)", 5),
         ("q8(group=64)", 8.25), ("q4(group=128)", 4.125), ("q8(keys=per-channel)", 8.5),
         ("q4(rotate=hadamard)", 4.5),
         ("q4(keys=per-channel, values=per-channel, mode=asymmetric)", 5),

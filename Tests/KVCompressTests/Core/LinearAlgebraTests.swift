@@ -50,6 +50,24 @@ import Testing
         }
     }
 
+    /// Orthonormal rows, and columns that lie on the same side as those they came from.
+    @Test(arguments: [1, 2, 7, 33, 128]) func orthogonalMatrices(dim: Int) {
+        var random = Seeded(dim)
+        let columns = (0..<dim * dim).map { _ in random.normal() }
+        let matrix = LinearAlgebra.orthogonal(columns, n: dim)
+        let gram = LinearAlgebra.gram(matrix, dim: dim)
+        for i in 0..<dim {
+            for j in 0..<dim { #expect(abs(gram[i * dim + j] - (i == j ? 1 : 0)) < 1e-4) }
+            // R = Qᵀ A is upper triangular with a positive diagonal.
+            for j in 0...i {
+                let r = (0..<dim).reduce(Float(0)) {
+                    $0 + matrix[i * dim + $1] * columns[j * dim + $1]
+                }
+                #expect(j == i ? r > 0 : abs(r) < 1e-3, "\(i), \(j): \(r)")
+            }
+        }
+    }
+
     /// Keys that are combinations of few directions of equal weight.
     @Test(arguments: [1, 3, 10]) func keyRank(rank: Int) throws {
         var random = Seeded(rank)

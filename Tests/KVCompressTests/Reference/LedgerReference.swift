@@ -45,16 +45,23 @@ struct LedgerReference {
         switch codec.format {
         case .f32: components[keys ? .keyRows : .valueRows, default: 0] += n * dim * 4
         case .f16, .bf16: components[keys ? .keyRows : .valueRows, default: 0] += n * dim * 2
-        case .q8, .q4:
-            // Keys lie four or eight elements to a lane, so rows are padded to that; values are not.
-            let perLane = codec.format == .q8 ? 4 : 8
-            let bits = codec.format == .q8 ? 8 : 4
+        case .q8, .q4, .q3, .q2:
+            // Keys lie so many elements to a lane, and rows are padded to that; values are not, but for
+            // the third bits of two elements that share a byte.
+            let (bits, perLane) = [
+                .q8: (8, 4), .q4: (4, 8), .q3: (3, 16), .q2: (2, 16),
+            ][codec.format]!
             let padded = keys ? (dim + perLane - 1) / perLane * perLane : dim
+            let odd = !keys && bits == 3 ? dim % 2 : 0
             let scales =
                 codec.axis == .channel
                 ? n / codec.group * dim : n * ((dim + codec.group - 1) / codec.group)
-            components[keys ? .keyCodes : .valueCodes, default: 0] += (n * padded * bits + 7) / 8
-            components[keys ? .keyScales : .valueScales, default: 0] += scales * 2
+            components[keys ? .keyCodes : .valueCodes, default: 0] +=
+                (n * (padded * bits + odd) + 7) / 8
+            let scale: Component =
+                codec.turboquant == nil
+                ? (keys ? .keyScales : .valueScales) : (keys ? .keyNorms : .valueNorms)
+            components[scale, default: 0] += scales * 2
             if codec.asymmetric {
                 components[keys ? .keyZeros : .valueZeros, default: 0] += scales * 2
             }
