@@ -12,11 +12,16 @@ struct RowBases {
 
 extension GroupEncoder {
     /// The maps of a head's own coded rows, or of those that it shares.
-    func bases(_ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?) -> RowBases {
+    ///
+    /// On a side that is not `sharing`, all rows are a head's own.
+    func bases(
+        _ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?, sharing: Bool
+    ) -> RowBases {
         var bases = RowBases()
-        let wanting = strands[layer][head].first {
-            ($0.shared != nil) == (shared != nil) && $0.codecs[side].wantsBasis
+        let strands = strands[layer][head].filter {
+            !sharing || ($0.shared != nil) == (shared != nil)
         }
+        let wanting = strands.first { $0.codecs[side].wantsBasis }
         // A sharer with maps of its own has projected the rows already.
         let projector = shared?.bases == nil ? projector : nil
         guard projector != nil || wanting != nil else { return bases }
@@ -27,8 +32,7 @@ extension GroupEncoder {
             entries = Array(draft.indices.indices)
         } else {
             draft = drafts[layer][head].rows(side)
-            entries = strands[layer][head].filter { !$0.isWindow && $0.shared == nil }
-                .flatMap(\.entries).sorted()
+            entries = strands.filter { !$0.isWindow }.flatMap(\.entries).sorted()
         }
         guard !entries.isEmpty else { return bases }
         var rows = allocator.buffer(Float.self, entries.count * draft.rows.dim)

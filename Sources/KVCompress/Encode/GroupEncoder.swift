@@ -53,10 +53,10 @@ struct GroupEncoder {
             places.append([])
             for head in drafts[layer].indices {
                 let home = shared?.rows.count == 1 ? 0 : head
-                let own = bases(side, layer, head, of: nil)
+                let own = bases(side, layer, head, of: nil, sharing: shared != nil)
                 let common =
                     layer == 0 && head == home
-                    ? shared.map { bases(side, layer, head, of: $0) } : nil
+                    ? shared.map { bases(side, layer, head, of: $0, sharing: true) } : nil
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int

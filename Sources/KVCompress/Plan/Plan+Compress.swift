@@ -39,7 +39,7 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode, shared: sharer != nil)
+        try cache.checkValues(for: encode)
         let observation = Observation(
             cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
         let selection = try select(from: observation, encode: encode)
@@ -118,7 +118,7 @@ extension Plan {
         for (name, side, rows) in [
             ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
         ] {
-            let limit = layer.limit(side, for: encode, shared: sharer != nil)
+            let limit = layer.limit(side, for: encode)
             guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
             throw CompressionError(
                 .values,
