@@ -91,6 +91,16 @@ public final class Storage: @unchecked Sendable {
         self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
     }
 
+    /// Fresh memory, aligned to 64, that `fill` writes once.
+    public convenience init(
+        byteCount: Int, allocator: Allocator = Allocator(),
+        filledBy fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        let fresh = allocator.allocate(byteCount)
+        fill(UnsafeMutableRawBufferPointer(start: fresh.base, count: byteCount))
+        self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
+    }
+
     deinit {
         if case .allocator(let allocator) = owner {
             base.deallocate()
