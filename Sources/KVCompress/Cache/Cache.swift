@@ -120,18 +120,18 @@ public struct Cache: Sendable {
     ///
     /// Reads every element once.
     public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
-        try checkValues(for: encode, shared: false)
+        try checkValues(for: encode, shared: false, projected: false)
     }
 
-    /// Shared rows keep their norms as halves, of whole rows of all heads.
+    /// Shared rows keep their norms as halves, of whole rows of all heads; projected ones are coefficients.
     func checkValues(
-        for encode: EncodeConfiguration?, shared: Bool
+        for encode: EncodeConfiguration?, shared: Bool, projected: Bool
     ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float?)] = [
-                ("key", layer.keys, encode?.limit(.keys, layer.geometry)),
-                ("value", layer.values, encode?.limit(.values, layer.geometry)),
+                ("key", layer.keys, encode?.limit(.keys, layer.geometry, projected: projected)),
+                ("value", layer.values, encode?.limit(.values, layer.geometry, projected: projected)),
                 ("query", layer.queries ?? [], nil),
             ]
             for (name, heads, limit) in sides {

@@ -10,7 +10,8 @@ struct GroupEncoder {
     /// `[layer in the group][head]`.
     let strands: [[[Strand]]]
     let sharer: (any Sharer)?
-    let projector: (any Projector)?
+    /// `[layer in the group]`.
+    let projectors: [(any Projector)?]
     let observation: Observation
 
     var kernels: Kernels { observation.kernels }
@@ -85,16 +86,18 @@ struct GroupEncoder {
     /// The basis of a head's own coded rows, or of those that it shares; nil when there is none or it would
     /// take more bytes than it saves.
     private func basis(_ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?) -> Basis? {
-        guard let projector else { return nil }
+        guard let projector = projectors[layer] else { return nil }
         let draft: DraftRows
         let entries: [Int]
+        let strands = strands[layer][head].filter {
+            !$0.isWindow && ($0.shared == nil) == (shared == nil)
+        }
         if let shared {
             draft = shared.draft(head)
             entries = Array(draft.indices.indices)
         } else {
             draft = drafts[layer][head].rows(side)
-            entries = strands[layer][head].filter { !$0.isWindow && $0.shared == nil }
-                .flatMap(\.entries).sorted()
+            entries = strands.flatMap(\.entries).sorted()
         }
         guard !entries.isEmpty else { return nil }
         let rows = allocator.buffer(Float.self, entries.count * draft.rows.dim)
@@ -108,7 +111,7 @@ struct GroupEncoder {
                 head: head, rows: rows, count: entries.count, dim: draft.rows.dim,
                 positions: shared == nil
                     ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }))
-        guard let basis, basis.pays(for: entries.count) else { return nil }
+        guard let basis, basis.pays(for: strands, side) else { return nil }
         return basis
     }
 
@@ -170,6 +173,19 @@ struct GroupEncoder {
             }
             return LayerCache(geometry: geometry(layer), heads: heads)
         }
+    }
+}
+
+extension Basis {
+    /// Whether one side of some strands takes no more bytes through it, itself included.
+    fileprivate func pays(for strands: [Strand], _ side: Side) -> Bool {
+        func bytes(_ dim: Int) -> Int {
+            strands.reduce(0) { sum, strand in
+                let codec = strand.codecs[side].codec(side, dim: dim)
+                return sum + codec.storedBytes(strand.entries.count).values.reduce(0, +)
+            }
+        }
+        return bytes(rank) + byteCount <= bytes(dim)
     }
 }
 

@@ -160,6 +160,7 @@ extension ValueKind {
         case .share: Share(word).map { .share($0) }
         case .budget: Budget(word).map { .budget($0) }
         case .amount: Amount(word).map { .amount($0) }
+        case .rank: Amount(word).flatMap { $0.of(1_000_000) > 0 ? .amount($0) : nil }
         case .choice: nil
         }
     }

@@ -104,6 +104,8 @@ public indirect enum ValueKind: Sendable {
     case budget
     /// Tokens, or a share of the tokens given to the plan.
     case amount
+    /// Dimensions, or a share of the energy.
+    case rank
     /// One of some words, each perhaps with parameters of its own.
     case choice([Choice])
 
@@ -141,6 +143,7 @@ public indirect enum ValueKind: Sendable {
         case .budget:
             "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
         case .amount: "a number of tokens or a share of all tokens such as 10%"
+        case .rank: "a number of dimensions such as 64, or a share of the energy such as 90%, not 0"
         case .choice(let choices): choices.map(\.signature).joined(separator: " | ")
         }
     }

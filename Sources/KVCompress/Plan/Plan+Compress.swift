@@ -39,12 +39,14 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode, shared: sharer != nil)
+        try cache.checkValues(
+            for: encode, shared: sharer != nil, projected: projector != nil)
         let observation = Observation(
             cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
-        try projector?.prepare(observation)
+        var remarks = selection.remarks
+        try projector?.prepare(observation, remarks: &remarks)
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
         let written = options.workers.map(groups.count) { index in
@@ -54,7 +56,7 @@ extension Plan {
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: (selection.remarks + written.flatMap(\.remarks)).withoutRepetitions)
+            remarks: (remarks + written.flatMap(\.remarks)).withoutRepetitions)
         return CompressedCache(
             plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
             layers: layers)
@@ -85,7 +87,8 @@ extension Plan {
             layers: layers, drafts: drafts,
             codecs: protected.map { [$0 ? .plain : encode.main] },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, observation: observation, remarks: &remarks)
+            sharer: sharer, projectors: protected.map { $0 ? nil : projector },
+            observation: observation, remarks: &remarks)
         return (encoder.encode(), remarks)
     }
 

@@ -11,7 +11,7 @@ enum Registry {
 
     static let sharers: [any Sharer.Type] = []
 
-    static let projectors: [any Projector.Type] = []
+    static let projectors: [any Projector.Type] = [LowRank.self, ThinK.self]
 
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
