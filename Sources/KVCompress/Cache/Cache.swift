@@ -40,8 +40,8 @@ public struct CacheLayer: Sendable {
     public var group: Int? { queries.map { $0.count / keys.count } }
 
     /// The largest magnitude that a side's rows may have.
-    func limit(_ side: Side, for encode: EncodeConfiguration?) -> Float {
-        encode?.limit(side, geometry) ?? .greatestFiniteMagnitude
+    func limit(_ side: Side, for encode: EncodeConfiguration?, projected: Bool) -> Float {
+        encode?.limit(side, geometry, projected: projected) ?? .greatestFiniteMagnitude
     }
 }
 
@@ -125,11 +125,18 @@ public struct Cache: Sendable {
     ///
     /// Reads every element once.
     public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
+        try checkValues(for: encode, projected: false)
+    }
+
+    /// Projected rows are stored as coefficients.
+    func checkValues(
+        for encode: EncodeConfiguration?, projected: Bool
+    ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float)] = [
-                ("key", layer.keys, layer.limit(.keys, for: encode)),
-                ("value", layer.values, layer.limit(.values, for: encode)),
+                ("key", layer.keys, layer.limit(.keys, for: encode, projected: projected)),
+                ("value", layer.values, layer.limit(.values, for: encode, projected: projected)),
                 ("query", layer.queries ?? [], .greatestFiniteMagnitude),
             ]
             for (name, heads, limit) in sides {

@@ -34,9 +34,6 @@ struct Basis: Sendable {
         2 * (kind == .matrix ? rank * dim : rank)
     }
 
-    /// Whether halves of so many rows take fewer bytes through it, itself included.
-    func pays(for count: Int) -> Bool { count * 2 * rank + byteCount <= count * 2 * dim }
-
     var numbers: UnsafeMutablePointer<UInt16> {
         (storage.base + byteOffset).assumingMemoryBound(to: UInt16.self)
     }

@@ -5,15 +5,16 @@ extension GroupEncoder {
     /// - Parameters:
     ///   - codecs: what classes are written in, `[layer in the group]`.
     ///   - window: newest entries that stay in f16.
+    ///   - projectors: what finds bases, `[layer in the group]`; nil where rows stay as they are.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
-        sharer: (any Sharer)?, projector: (any Projector)?, rotations: Rotations,
+        sharer: (any Sharer)?, projectors: [(any Projector)?], rotations: Rotations,
         observation: Observation, remarks: inout [String]
     ) {
         self.layers = layers
         self.drafts = drafts
         self.sharer = sharer
-        self.projector = projector
+        self.projectors = projectors
         self.rotations = rotations
         self.observation = observation
         var shared = drafts.map { $0.map { _ in [Int]() } }

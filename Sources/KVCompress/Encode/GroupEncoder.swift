@@ -10,7 +10,8 @@ struct GroupEncoder {
     /// `[layer in the group][head]`.
     let strands: [[[Strand]]]
     let sharer: (any Sharer)?
-    let projector: (any Projector)?
+    /// `[layer in the group]`.
+    let projectors: [(any Projector)?]
     let rotations: Rotations
     let observation: Observation
 

@@ -39,12 +39,13 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode)
+        try cache.checkValues(for: encode, projected: projector != nil)
         let observation = Observation(
             cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
-        try projector?.prepare(observation)
+        var remarks = selection.remarks
+        try projector?.prepare(observation, remarks: &remarks)
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
         let rotations = Rotations()
         let groups =
@@ -60,7 +61,7 @@ extension Plan {
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: (selection.remarks + written.flatMap(\.remarks)).withoutRepetitions)
+            remarks: (remarks + written.flatMap(\.remarks)).withoutRepetitions)
         return CompressedCache(
             plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
             layers: layers)
@@ -98,8 +99,8 @@ extension Plan {
             layers: layers, drafts: drafts,
             codecs: protected.map { $0 ? [.plain] : encode.codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, rotations: rotations, observation: observation,
-            remarks: &remarks)
+            sharer: sharer, projectors: protected.map { $0 ? nil : projector },
+            rotations: rotations, observation: observation, remarks: &remarks)
         return (encoder.encode(), remarks)
     }
 
@@ -118,7 +119,7 @@ extension Plan {
         for (name, side, rows) in [
             ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
         ] {
-            let limit = layer.limit(side, for: encode)
+            let limit = layer.limit(side, for: encode, projected: projector != nil)
             guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
             throw CompressionError(
                 .values,

@@ -19,7 +19,7 @@ enum Registry {
 
     static let sharers: [any Sharer.Type] = [MiniCache.self, XKV.self]
 
-    static let projectors: [any Projector.Type] = []
+    static let projectors: [any Projector.Type] = [LowRank.self, ThinK.self]
 
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
