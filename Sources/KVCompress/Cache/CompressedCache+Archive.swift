@@ -75,7 +75,7 @@ private struct ArchiveWriter {
             entry.basis = Manifest.BasisEntry(
                 kind: basis.kind,
                 place: place(basis.storage, basis.byteOffset, "bases", layer: layer),
-                rank: basis.rank)
+                rank: basis.rank, rope: basis.rope)
         }
         return entry
     }

@@ -97,10 +97,16 @@ struct Store: Sendable {
 
 extension CodecConfiguration {
     /// The codec for rows of `dim` elements, which a basis maps to the rows that are stored.
-    func codec(_ side: Side, dim: Int, through basis: Basis? = nil) -> any Codec {
+    ///
+    /// - Parameter positions: where the entries stand; a basis behind RoPE needs them.
+    func codec(
+        _ side: Side, dim: Int, through basis: Basis? = nil, at positions: Positions? = nil
+    ) -> any Codec {
         if let basis {
             precondition(basis.dim == dim)
-            return ProjectedCodec(codec(side, dim: basis.rank), basis: basis)
+            let projected = ProjectedCodec(codec(side, dim: basis.rank), basis: basis)
+            return basis.rope.map { RoPECodec(projected, rope: $0, positions: positions!) }
+                ?? projected
         }
         let base: any Codec
         switch format {

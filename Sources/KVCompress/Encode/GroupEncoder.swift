@@ -54,9 +54,11 @@ struct GroupEncoder {
             for head in drafts[layer].indices {
                 let home = shared?.rows.count == 1 ? 0 : head
                 let own = basis(side, layer, head, of: nil)
-                let common =
-                    layer == 0 && shared?.bases == nil
-                    ? basis(side, layer, head, of: shared) : nil
+                let common = shared.flatMap {
+                    layer == 0 && head == home && $0.bases == nil
+                        ? basis(side, layer, head, of: $0) : nil
+                }
+                let positions = drafts[layer][head].positions
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int
@@ -67,13 +69,13 @@ struct GroupEncoder {
                             ? places[0][home][number]
                             : writer.add(
                                 shared.draft(head), entries,
-                                codec: strand.codecs[side].codec(
-                                    side, dim: shared.dim, through: common))
+                                codec: strand.codec(side, dim: shared.dim, through: common, positions))
                     } else {
                         place = writer.add(
                             drafts[layer][head].rows(side), strand.entries,
-                            codec: strand.codecs[side].codec(
-                                side, dim: dim(side, layer), through: strand.isWindow ? nil : own))
+                            codec: strand.codec(
+                                side, dim: dim(side, layer), through: strand.isWindow ? nil : own,
+                                positions))
                     }
                     places[layer][head].append(place)
                 }
@@ -162,10 +164,11 @@ struct GroupEncoder {
         return drafts.indices.map { layer in
             let heads = drafts[layer].indices.map { head in
                 placed[layer][head].enumerated().map { number, placed in
-                    Segment(
-                        keys: keys[layer][head][number].store,
+                    let positions = written.positions(placed.positions)
+                    return Segment(
+                        keys: keys[layer][head][number].store.at(positions),
                         values: values[layer][head][number].store,
-                        positions: written.positions(placed.positions),
+                        positions: positions,
                         logitBias: placed.bias.map(written.vector),
                         keyScale: placed.keyScale.map(written.vector),
                         valueScale: placed.valueScale.map(written.vector))
@@ -173,6 +176,17 @@ struct GroupEncoder {
             }
             return LayerCache(geometry: geometry(layer), heads: heads)
         }
+    }
+}
+
+extension Strand {
+    /// What one side is written in, by its head's positions.
+    fileprivate func codec(
+        _ side: Side, dim: Int, through basis: Basis?, _ positions: [UInt32]
+    ) -> any Codec {
+        // Positions are stored last, but RoPE is undone now.
+        let here = basis?.rope.map { _ in Positions(copying: entries.map { positions[$0] }) }
+        return codecs[side].codec(side, dim: dim, through: basis, at: here)
     }
 }
 
