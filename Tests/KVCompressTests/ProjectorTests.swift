@@ -9,6 +9,8 @@ import Testing
         "lowrank(keys=75%, values=75%) | q4", "lowrank(keys=6) | q8(keys=per-channel, window=9)",
         "h2o(budget=50%) | think(keep=50%) | q8(keys=per-channel)",
         "random(budget=60%) | lowrank(keys=4, values=4) | q4(rotate=hadamard, window=13)",
+        "lowrank(keys=5, values=60%, rope=undo)", "lowrank(keys=75%, rope=undo) | q4",
+        "random(budget=60%) | lowrank(keys=4, rope=undo) | q8(keys=per-channel, window=21)",
         "think(keep=30%, observe=4) | kv(keys=q4(mode=asymmetric), values=bf16, protect=1)",
     ]
 
@@ -133,6 +135,95 @@ import Testing
         }
     }
 
+    /// What `rope=undo` finds and stores: directions, and entries, of keys before RoPE.
+    @Test func directionsBeforeRoPE() throws {
+        for seed in 0..<4 {
+            let shape = Self.shape(seed)
+            let cache = try shape.make()
+            let compressed = try Plan("random(budget=70%) | lowrank(keys=3, rope=undo)").compress(cache)
+            let rope = RoPEReference(cache, dim: shape.keyDim)
+            for head in 0..<shape.kvHeads {
+                let layer = cache.layers[1], group = shape.group
+                let entries = compressed.entries(layer: 1, head: head)
+                let keys = entries.positions.map {
+                    rope.turned(
+                        layer.keys[head].row(Int($0)).map(Double.init), position: Int($0),
+                        back: true)
+                }
+                let queries = layer.queries![head * group..<(head + 1) * group].flatMap { rows in
+                    rows.doubles.enumerated().map {
+                        rope.turned($1, position: shape.tokens - rows.count + $0, back: true)
+                    }
+                }
+                let reference = LowRankReference([keys, queries], dim: shape.keyDim)
+                let directions = bases(compressed, .keys, layer: 1, head: head)[0].directions
+                let best = reference.energies[..<3].reduce(0, +)
+                #expect(abs(reference.energy(along: directions) / best - 1) < 2e-3, "\(shape)")
+                var expected: [Double] = []
+                for (key, position) in zip(keys, entries.positions) {
+                    var row = key.map { _ in 0.0 }
+                    for b in directions {
+                        let coefficient = zip(b, key).reduce(0) { $0 + $1.0 * $1.1 }
+                        for c in row.indices { row[c] += coefficient * b[c] }
+                    }
+                    expected += rope.turned(row, position: Int(position))
+                }
+                #expect(relativeError(entries.keys, expected) < 1e-3, "\(shape)")
+            }
+        }
+    }
+
+    /// Keys of two directions before RoPE have many behind it: only `undo` loses nothing in two.
+    @Test(arguments: ["split-half", "interleaved"]) func undoFindsWhatRoPEHides(style: String) throws {
+        var random = Seeded(1)
+        let (dim, tokens) = (16, 300), basis = random.floats(2 * dim)
+        let metadata = ["rope_theta": "10000", "rope_style": style]
+        let empty = try Cache(
+            layers: [CacheLayer(keys: [Rows([1], dim: 1)], values: [Rows([1], dim: 1)])],
+            metadata: metadata)
+        let rope = RoPEReference(empty, dim: dim)
+        let keys = (0..<tokens).flatMap { token in
+            let (a, b) = (random.normal(), random.normal())
+            let row = (0..<dim).map { Double(a * basis[$0] + b * basis[dim + $0]) }
+            return rope.turned(row, position: token).map { Float($0) }
+        }
+        let rows = Rows(keys, dim: dim)
+        let cache = try Cache(layers: [CacheLayer(keys: [rows], values: [rows])], metadata: metadata)
+        func error(_ plan: String) throws -> Double {
+            let compressed = try Plan(plan).compress(cache)
+            return relativeError(
+                compressed.entries(layer: 0, head: 0).keys, keys.map(Double.init))
+        }
+        #expect(try error("lowrank(keys=2, rope=undo)") < 1e-3)
+        #expect(try error("lowrank(keys=2)") > 0.3)
+    }
+
+    /// A cache that does not say how it is turned is refused, by the name of what is missing or wrong.
+    @Test func ropeMetadata() throws {
+        let shape = RandomCache(seed: 1, layers: 2, keyDim: 12, queries: 5)
+        for (name, text, words) in [
+            ("rope_theta", nil, ["rope_theta", "rope=undo"]), ("rope_style", nil, ["rope_style"]),
+            ("rope_theta", "0.5", ["rope_theta='0.5'"]), ("rope_theta", "inf", ["rope_theta"]),
+            ("rope_style", "other", ["'other'", "split-half or interleaved"]),
+            ("rope_dims", "3", ["rope_dims='3'", "even"]), ("rope_dims", "14", ["layer 0", "14", "12"]),
+        ] as [(String, String?, [String])] {
+            var cache = try shape.make()
+            cache.metadata[name] = text
+            let error = #expect(throws: CompressionError.self) {
+                try Plan("lowrank(keys=2, rope=undo)").compress(cache)
+            }
+            #expect(error?.code == .cache)
+            for word in words {
+                #expect(error?.description.contains(word) == true, "\(error?.description ?? "")")
+            }
+            _ = try Plan("lowrank(keys=2)").compress(cache)
+        }
+        var scaled = try shape.make()
+        scaled.metadata["rope_scaling"] = "yarn"
+        let remarks = try Plan("lowrank(keys=2, rope=undo)").compress(scaled).report.remarks
+        #expect(remarks.contains { $0.contains("rope_scaling=yarn") })
+    }
+
     /// All directions through the codec itself, which no plan would store.
     @Test func allDirectionsAreExact() throws {
         let shape = RandomCache(seed: 4, tokens: 200, keyDim: 33)
@@ -228,6 +319,25 @@ import Testing
         print("projected on \(dump.rawValue): worst relative error \(worst.error) (\(worst.at))")
     }
 
+    /// An archive gives the same cache again.
+    @Test(arguments: plans) func archives(plan text: String) throws {
+        let shape = Self.shape(5)
+        let cache = try Plan(text).compress(try shape.make())
+        let again = try CompressedCache(archive: cache.archive())
+        #expect(again.ledger == cache.ledger && again.report == cache.report)
+        #expect(again.archive().manifest == cache.archive().manifest)
+        let queries = shape.makeQueries(3)
+        for layer in 0..<shape.layers {
+            let a = try cache.attend(queries, layer: layer).map(\.bits)
+            #expect(try again.attend(queries, layer: layer).map(\.bits) == a)
+            for head in 0..<shape.kvHeads {
+                let x = cache.entries(layer: layer, head: head)
+                let y = again.entries(layer: layer, head: head)
+                #expect(x.keys.bits == y.keys.bits && x.values.bits == y.values.bits)
+            }
+        }
+    }
+
     /// Threads and levels change nothing: not the bases, not the outputs.
     @Test(arguments: plans) func sameBits(plan text: String) throws {
         let shape = Self.shape(3)
@@ -276,6 +386,16 @@ import Testing
                     .valueRows: heads * 50 * shape.valueDim * 2,
                     .bases: heads * 3 * shape.keyDim * 2,
                 ])
+            // Of keys before RoPE nothing else is stored, but for positions that are no run.
+            #expect(
+                try components("random(budget=80%, tokens=layer) | lowrank(keys=3, rope=undo)") == {
+                    let kept = Share(millionths: 800_000).of(tokens)
+                    return [
+                        .keyRows: heads * kept * 3 * 2,
+                        .valueRows: heads * kept * shape.valueDim * 2,
+                        .bases: heads * 3 * shape.keyDim * 2, .positions: shape.layers * kept * 4,
+                    ]
+                }())
             let kept = Share(millionths: 500_000).of(shape.keyDim)
             #expect(
                 try components("think(keep=50%)") == [
@@ -354,6 +474,8 @@ import Testing
             ("lowrank", ["lowrank", "'keys' and 'values'"]),
             ("lowrank(keys=0)", ["keys=0", "64", "90%"]),
             ("lowrank(keys=0.9)", ["Did you mean '90%'?"]),
+            ("lowrank(values=2, rope=undo)", ["rope=undo needs keys"]),
+            ("lowrank(keys=2, rope=undone)", ["keep | undo", "Did you mean 'undo'?"]),
             ("lowrank(values=101%)", ["values=101%"]),
             ("think(keep=0%)", ["keep=0%", "above 0%"]), ("think(keep=12)", ["keep=12", "share"]),
             ("think | lowrank(keys=1)", ["both project stages"]),

@@ -98,6 +98,14 @@ void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride
 /// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
 void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
 
+/// In place, every row at its position: RoPE turns pair i, elements (x, y), by the angle
+/// position * frequencies[i], `inverse` by its negative:
+///   x' = fma(x, cos, -(y * sin)), y' = fma(y, cos, x * sin)
+/// with cosine and sine rounded once from double. Pair i is (i, i + pairs), or (2i, 2i + 1) when
+/// `interleaved`; further elements stay as they are. Positions are below 2^31, frequencies 0 ... 1.
+void kv_rope_rows(kv_isa isa, float *rows, size_t stride, size_t count, const uint32_t *positions,
+                  const float *frequencies, size_t pairs, bool interleaved, bool inverse);
+
 // ---------------------------------------------------------------------------------------------
 // attention/: score, fold and accumulate on plain rows
 //

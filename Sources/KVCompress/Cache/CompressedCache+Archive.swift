@@ -72,7 +72,7 @@ private struct ArchiveWriter {
             Manifest.BasisEntry(
                 kind: basis.kind,
                 place: place(basis.storage, basis.byteOffset, "bases", layer: layer),
-                rank: basis.rank)
+                rank: basis.rank, rope: basis.rope)
         }
         return Manifest.StoreEntry(
             codec: store.codec.configuration,

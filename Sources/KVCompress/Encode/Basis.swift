@@ -18,6 +18,8 @@ struct Basis: Sendable {
     let byteOffset: Int
     let rank: Int
     let dim: Int
+    /// What is undone before keys are mapped, and done again behind it; nil when they are mapped as they are.
+    var rope: RoPE?
 
     init(kind: Kind, storage: Storage, byteOffset: Int, rank: Int, dim: Int) {
         self.kind = kind

@@ -97,11 +97,17 @@ struct Store: Sendable {
 
 extension CodecConfiguration {
     /// The codec for rows of `dim` elements, which bases map one after the other to the rows that are stored.
-    func codec(_ side: Side, dim: Int, through bases: [Basis] = []) -> any Codec {
+    ///
+    /// - Parameter positions: where the entries stand; a basis behind RoPE needs them.
+    func codec(
+        _ side: Side, dim: Int, through bases: [Basis] = [], at positions: Positions? = nil
+    ) -> any Codec {
         if let basis = bases.first {
             precondition(basis.dim == dim)
-            return ProjectedCodec(
+            let projected = ProjectedCodec(
                 codec(side, dim: basis.rank, through: Array(bases.dropFirst())), basis: basis)
+            return basis.rope.map { RoPECodec(projected, rope: $0, positions: positions!) }
+                ?? projected
         }
         let base: any Codec
         switch format {

@@ -58,6 +58,7 @@ struct GroupEncoder {
                 let common =
                     layer == 0 && head == home
                     ? shared.map { bases(side, layer, head, of: $0, sharing: true) } : nil
+                let positions = drafts[layer][head].positions
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int
@@ -68,15 +69,14 @@ struct GroupEncoder {
                             ? places[0][home][number]
                             : writer.add(
                                 shared.draft(head), entries,
-                                codec: strand.codecs[side].codec(
-                                    side, dim: shared.dim,
-                                    through: common?.bases(strand.codecs[side]) ?? []))
+                                codec: strand.codec(
+                                    side, dim: shared.dim, through: common, positions))
                     } else {
                         place = writer.add(
                             drafts[layer][head].rows(side), strand.entries,
-                            codec: strand.codecs[side].codec(
-                                side, dim: dim(side, layer),
-                                through: strand.isWindow ? [] : own.bases(strand.codecs[side])))
+                            codec: strand.codec(
+                                side, dim: dim(side, layer), through: strand.isWindow ? nil : own,
+                                positions))
                     }
                     places[layer][head].append(place)
                 }
@@ -133,10 +133,11 @@ struct GroupEncoder {
         return drafts.indices.map { layer in
             let heads = drafts[layer].indices.map { head in
                 placed[layer][head].enumerated().map { number, placed in
-                    Segment(
-                        keys: keys[layer][head][number].store,
+                    let positions = written.positions(placed.positions)
+                    return Segment(
+                        keys: keys[layer][head][number].store.at(positions),
                         values: values[layer][head][number].store,
-                        positions: written.positions(placed.positions),
+                        positions: positions,
                         logitBias: placed.bias.map(written.vector),
                         keyScale: placed.keyScale.map(written.vector),
                         valueScale: placed.valueScale.map(written.vector))
@@ -144,6 +145,18 @@ struct GroupEncoder {
             }
             return LayerCache(geometry: geometry(layer), heads: heads)
         }
+    }
+}
+
+extension Strand {
+    /// What one side is written in, by its head's positions.
+    fileprivate func codec(
+        _ side: Side, dim: Int, through bases: RowBases?, _ positions: [UInt32]
+    ) -> any Codec {
+        let bases = bases?.bases(codecs[side]) ?? []
+        // Positions are stored last, but RoPE is undone now.
+        let here = bases.first?.rope.map { _ in Positions(copying: entries.map { positions[$0] }) }
+        return codecs[side].codec(side, dim: dim, through: bases, at: here)
     }
 }
 

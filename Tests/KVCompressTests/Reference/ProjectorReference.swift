@@ -103,3 +103,30 @@ extension Basis {
         }
     }
 }
+
+/// RoPE in double precision, from its definition.
+struct RoPEReference {
+    let theta: Double
+    let isInterleaved: Bool
+    let dims: Int
+
+    init(_ cache: Cache, dim: Int) {
+        theta = Double(cache.metadata["rope_theta"]!)!
+        isInterleaved = cache.metadata["rope_style"] == "interleaved"
+        dims = cache.metadata["rope_dims"].map { Int($0)! } ?? dim
+    }
+
+    /// A row turned to its position, or back from it.
+    func turned(_ row: [Double], position: Int, back: Bool = false) -> [Double] {
+        var turned = row
+        for pair in 0..<dims / 2 {
+            let angle = Double(position) * pow(theta, -2 * Double(pair) / Double(dims))
+            let a = isInterleaved ? 2 * pair : pair
+            let b = isInterleaved ? 2 * pair + 1 : pair + dims / 2
+            let (cosine, sine) = (cos(angle), back ? -sin(angle) : sin(angle))
+            turned[a] = row[a] * cosine - row[b] * sine
+            turned[b] = row[b] * cosine + row[a] * sine
+        }
+        return turned
+    }
+}
