@@ -13,7 +13,10 @@ enum Registry {
 
     static let projectors: [any Projector.Type] = []
 
+    static let placements: [any Placement.Type] = [KCache.self, TokenSelect.self]
+
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
         + sharers.map { $0.method } + projectors.map { $0.method } + EncodeConfiguration.methods
+        + placements.map { $0.method }
 }
