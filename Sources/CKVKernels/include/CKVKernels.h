@@ -143,6 +143,12 @@ void kv_softmax_fold(kv_isa isa, float *logits, size_t logits_stride, size_t row
                      const uint32_t *visible, float scale, float softcap,
                      const kv_entry_vectors *vectors, float *maximum, float *sum, float *rescale);
 
+/// The logits x of kv_softmax_fold alone, in place. Folded later with scale 1, softcap 0, the same
+/// `visible` and no vectors but value_scale, they give the bits that the raw dots would have given.
+void kv_finish_logits(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
+                      const uint32_t *visible, float scale, float softcap,
+                      const kv_entry_vectors *vectors);
+
 /// accumulator (rows x dim, packed), per row r and element c:
 ///   a = accumulator * rescale[r]; then for t ascending: a = fma(weights[r][t], values[t][c], a)
 /// over t in 0 ..< n, or over the ascending `indices` when not null. Leaving out entries of weight

@@ -94,6 +94,8 @@ typealias HeadCache = [Segment]
 struct LayerCache: Sendable {
     let geometry: LayerGeometry
     var heads: [HeadCache]
+    /// Which entries queries read; nil when they read all.
+    var placement: (any Placement)?
 
     /// Entries of a head.
     func entries(_ head: Int) -> Int { heads[head].reduce(0) { $0 + $1.count } }

@@ -38,6 +38,11 @@ protocol Codec: Sendable {
     /// Bytes that `count` entries are made of, by component, without padding to whole tiles.
     func storedBytes(_ count: Int) -> [Component: Int]
 
+    /// Where the bytes of some entries stand in a store of `total`, from one multiple of 16 on.
+    ///
+    /// What `encode` makes of a store's chunk alone has its bytes in as many runs, each as long as here.
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>]
+
     /// Writes entries `first ..< first + count` of a store; `first` is a multiple of 128.
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
@@ -74,6 +79,11 @@ protocol Codec: Sendable {
 extension Codec {
     var valueSpace: Int { dim }
     var bases: [Basis] { [] }
+
+    /// One run, as entries that are written one behind the other have.
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        [allocatedBytes(entries.lowerBound)..<allocatedBytes(entries.upperBound)]
+    }
 
     func finish(
         _ accumulator: UnsafeMutablePointer<Float>, rows: Int,

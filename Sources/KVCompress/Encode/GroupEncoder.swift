@@ -1,3 +1,5 @@
+import Foundation
+
 /// Writes the entries of a group of layers that may share stores: keys first, then values, then what stands
 /// beside them. Each of the three is one allocation.
 struct GroupEncoder {
@@ -14,6 +16,8 @@ struct GroupEncoder {
     let projectors: [(any Projector)?]
     let rotations: Rotations
     let observation: Observation
+    /// Where a file holds the values; nil keeps them in memory.
+    let valueDirectory: URL?
 
     var kernels: Kernels { observation.kernels }
     var allocator: Allocator { observation.allocator }
@@ -37,16 +41,16 @@ struct GroupEncoder {
     typealias WrittenSide = [[[Written]]]
 
     /// Encodes everything and puts the layers together.
-    func encode() -> [LayerCache] {
-        let keys = write(.keys)
-        let values = write(.values)
+    func encode() throws(CompressionError) -> [LayerCache] {
+        let keys = try write(.keys)
+        let values = try write(.values)
         return assemble(keys, values)
     }
 
     // MARK: One side
 
     /// Writes one side of every strand; what is shared is written with the first layer, or head, that has it.
-    private func write(_ side: Side) -> WrittenSide {
+    private func write(_ side: Side) throws(CompressionError) -> WrittenSide {
         let shared = sharedRows(side)
         var writer = StoreWriter()
         var places: [[[Int]]] = []
@@ -82,7 +86,8 @@ struct GroupEncoder {
                 }
             }
         }
-        let stores = writer.write(allocator: allocator, kernels: kernels)
+        let stores = try writer.write(
+            in: side == .values ? valueDirectory : nil, allocator: allocator, kernels: kernels)
         return scaled(places.map { $0.map { $0.map { Written(store: stores[$0]) } } }, shared)
     }
 

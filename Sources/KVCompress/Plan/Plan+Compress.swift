@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What compressing may use.
 public struct CompressionOptions: Sendable {
     /// The threads.
@@ -10,15 +12,20 @@ public struct CompressionOptions: Sendable {
     public var instructionSet: InstructionSet
     /// Where memory comes from: ask it for the peak.
     public var allocator: Allocator
+    /// Where placements keep files, which never show up there by name.
+    public var directory: URL
 
-    /// By default the caller's thread alone, the best kernels and an allocator of its own.
+    /// By default the caller's thread alone, the best kernels, an allocator of its own and the directory
+    /// for temporary files.
     public init(
         workers: Workers = .caller, instructionSet: InstructionSet = .best,
-        allocator: Allocator = Allocator()
+        allocator: Allocator = Allocator(),
+        directory: URL = FileManager.default.temporaryDirectory
     ) {
         self.workers = workers
         self.instructionSet = instructionSet
         self.allocator = allocator
+        self.directory = directory
     }
 }
 
@@ -28,7 +35,8 @@ extension Plan {
     /// Reads the cache once for its check, once more for each statistic that the plan needs, and the kept
     /// rows once to encode them. The cache itself is left alone.
     /// - Throws: `CompressionError`: a value that is not finite or too large to store (named: layer, head,
-    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met.
+    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met, a file for
+    ///   values that cannot be written.
     public func compress(
         _ cache: Cache, options: CompressionOptions = CompressionOptions()
     ) throws(CompressionError) -> CompressedCache {
@@ -52,12 +60,13 @@ extension Plan {
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
         let results = options.workers.map(groups.count) { index in
             Result { () throws(CompressionError) in
-                try encoded(groups[index], selection, encode, rotations, observation)
+                try encoded(
+                    groups[index], selection, encode, rotations, observation, options.directory)
             }
         }
-        var written: [(layers: [LayerCache], remarks: [String])] = []
+        var written: [Encoded] = []
         for result in results { written.append(try result.get()) }
-        let layers = written.flatMap(\.layers)
+        let layers = written.flatMap(\.layers).placed(by: placement)
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
@@ -67,11 +76,13 @@ extension Plan {
             layers: layers)
     }
 
+    private typealias Encoded = (layers: [LayerCache], remarks: [String])
+
     /// A group of layers through all stages behind the eviction.
     private func encoded(
         _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
-        _ rotations: Rotations, _ observation: Observation
-    ) throws(CompressionError) -> (layers: [LayerCache], remarks: [String]) {
+        _ rotations: Rotations, _ observation: Observation, _ directory: URL
+    ) throws(CompressionError) -> Encoded {
         var remarks: [String] = []
         let cache = observation.cache
         var drafts: [[HeadDraft]] = []
@@ -95,13 +106,16 @@ extension Plan {
                 }
             }
         }
+        // What layers share lives in memory if one of them is to be read whole.
+        let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
         let encoder = GroupEncoder(
             layers: layers, drafts: drafts,
             codecs: protected.map { $0 ? [.plain] : encode.codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
             sharer: sharer, projectors: protected.map { $0 ? nil : projector },
-            rotations: rotations, observation: observation, remarks: &remarks)
-        return (encoder.encode(), remarks)
+            rotations: rotations, observation: observation,
+            valueDirectory: mapsValues ? directory : nil, remarks: &remarks)
+        return (try encoder.encode(), remarks)
     }
 
     /// One kv head after merging.

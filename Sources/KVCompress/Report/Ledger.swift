@@ -4,6 +4,8 @@ public struct Ledger: Sendable, Equatable {
     public internal(set) var components: [Component: Int] = [:]
     /// Bytes that the cache holds in memory, padding and slack included.
     public internal(set) var residentBytes = 0
+    /// Bytes that the cache holds in mapped files, padding included.
+    public internal(set) var mappedBytes = 0
 
     /// The sum of the components: what ratio and bits per value are made of.
     public var storedBytes: Int { components.values.reduce(0, +) }
@@ -21,7 +23,11 @@ public struct Ledger: Sendable, Equatable {
             else { return }
             for (component, bytes) in bytes() { components[component, default: 0] += bytes }
             if storages.insert(ObjectIdentifier(storage)).inserted {
-                residentBytes += storage.byteCount
+                if storage.isMapped {
+                    mappedBytes += storage.byteCount
+                } else {
+                    residentBytes += storage.byteCount
+                }
             }
         }
         for segment in layers.lazy.flatMap({ $0.heads.joined() }) {
