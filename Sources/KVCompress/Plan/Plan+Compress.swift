@@ -108,9 +108,19 @@ extension Plan {
         }
         // What layers share lives in memory if one of them is to be read whole.
         let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
+        var codecs = encode.codecs
+        if let precision = eviction?.crush?.precision, let all = selection.representatives {
+            codecs.append(CodecPair(keys: precision, values: precision))
+            for (index, layer) in layers.enumerated() where !protected[index] {
+                let representatives = Set(all[layer])
+                for head in drafts[index].indices {
+                    drafts[index][head].move(representatives, to: codecs.count - 1)
+                }
+            }
+        }
         let encoder = GroupEncoder(
             layers: layers, drafts: drafts,
-            codecs: protected.map { $0 ? [.plain] : encode.codecs },
+            codecs: protected.map { $0 ? [.plain] : codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
             sharer: sharer, projectors: protected.map { $0 ? nil : projector },
             rotations: rotations, observation: observation,
@@ -152,7 +162,8 @@ extension Plan {
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens, projected: projector != nil)
+                sharedPositions: eviction.sharesTokens, projected: projector != nil,
+                crush: eviction.crush)
         }
     }
 }
