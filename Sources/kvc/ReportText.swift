@@ -25,6 +25,9 @@ extension Report {
         }
         table.add(["resident", "\(residentBytes.grouped) bytes, with padding"])
         if let file { table.add(["file", file]) }
+        if mappedBytes > 0 {
+            table.add(["mapped", "\(mappedBytes.grouped) bytes in files, with padding"])
+        }
         table.add([
             "peak",
             "\(peakBytes.grouped) bytes while compressing, in \(String(format: "%.3f", seconds)) s",

@@ -70,7 +70,7 @@ import Testing
             let mean = cosines.reduce(0, +) / Double(cosines.count)
             let told = try #require(
                 remarks.first?.split(separator: " ").last.flatMap { Double($0) })
-            #expect(remarks.count == 1 && remarks[0].hasPrefix("minicache, layers 6 and 7: "))
+            #expect(remarks.count == 1 && remarks[0].hasPrefix("layers 6 to 7: "))
             #expect(abs(told - mean) <= 0.00051)
             for (side, rows, restored) in [
                 (Side.keys, keys, expected.keys), (.values, values, expected.values),

@@ -39,13 +39,9 @@ public struct CacheLayer: Sendable {
     /// Query heads per kv head, nil without queries.
     public var group: Int? { queries.map { $0.count / keys.count } }
 
-    /// The largest magnitude that a side's rows may have; shared rows keep their norms as halves, of whole
-    /// rows of all heads.
-    func limit(_ side: Side, for encode: EncodeConfiguration?, shared: Bool) -> Float {
-        let coded = encode?.limit(side, geometry) ?? .greatestFiniteMagnitude
-        guard shared else { return coded }
-        let dim = side == .keys ? geometry.keyDim : geometry.valueDim
-        return min(coded, 32752 / Float(keys.count * dim).squareRoot())
+    /// The largest magnitude that a side's rows may have.
+    func limit(_ side: Side, for encode: EncodeConfiguration?, projected: Bool) -> Float {
+        encode?.limit(side, geometry, projected: projected) ?? .greatestFiniteMagnitude
     }
 }
 
@@ -129,17 +125,18 @@ public struct Cache: Sendable {
     ///
     /// Reads every element once.
     public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
-        try checkValues(for: encode, shared: false)
+        try checkValues(for: encode, projected: false)
     }
 
+    /// Projected rows are stored as coefficients.
     func checkValues(
-        for encode: EncodeConfiguration?, shared: Bool
+        for encode: EncodeConfiguration?, projected: Bool
     ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float)] = [
-                ("key", layer.keys, layer.limit(.keys, for: encode, shared: shared)),
-                ("value", layer.values, layer.limit(.values, for: encode, shared: shared)),
+                ("key", layer.keys, layer.limit(.keys, for: encode, projected: projected)),
+                ("value", layer.values, layer.limit(.values, for: encode, projected: projected)),
                 ("query", layer.queries ?? [], .greatestFiniteMagnitude),
             ]
             for (name, heads, limit) in sides {

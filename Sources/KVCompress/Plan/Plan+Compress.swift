@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What compressing may use.
 public struct CompressionOptions: Sendable {
     /// The threads.
@@ -10,15 +12,20 @@ public struct CompressionOptions: Sendable {
     public var instructionSet: InstructionSet
     /// Where memory comes from: ask it for the peak.
     public var allocator: Allocator
+    /// Where placements keep files, which never show up there by name.
+    public var directory: URL
 
-    /// By default the caller's thread alone, the best kernels and an allocator of its own.
+    /// By default the caller's thread alone, the best kernels, an allocator of its own and the directory
+    /// for temporary files.
     public init(
         workers: Workers = .caller, instructionSet: InstructionSet = .best,
-        allocator: Allocator = Allocator()
+        allocator: Allocator = Allocator(),
+        directory: URL = FileManager.default.temporaryDirectory
     ) {
         self.workers = workers
         self.instructionSet = instructionSet
         self.allocator = allocator
+        self.directory = directory
     }
 }
 
@@ -28,7 +35,8 @@ extension Plan {
     /// Reads the cache once for its check, once more for each statistic that the plan needs, and the kept
     /// rows once to encode them. The cache itself is left alone.
     /// - Throws: `CompressionError`: a value that is not finite or too large to store (named: layer, head,
-    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met.
+    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met, a file for
+    ///   values that cannot be written.
     public func compress(
         _ cache: Cache, options: CompressionOptions = CompressionOptions()
     ) throws(CompressionError) -> CompressedCache {
@@ -39,38 +47,42 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode, shared: sharer != nil)
+        try cache.checkValues(for: encode, projected: projector != nil)
         let observation = Observation(
             cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
-        try projector?.prepare(observation)
+        var remarks = selection.remarks
+        try projector?.prepare(observation, remarks: &remarks)
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
         let rotations = Rotations()
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
         let results = options.workers.map(groups.count) { index in
             Result { () throws(CompressionError) in
-                try encoded(groups[index], selection, encode, rotations, observation)
+                try encoded(
+                    groups[index], selection, encode, rotations, observation, options.directory)
             }
         }
-        var written: [(layers: [LayerCache], remarks: [String])] = []
+        var written: [Encoded] = []
         for result in results { written.append(try result.get()) }
-        let layers = written.flatMap(\.layers)
+        let layers = written.flatMap(\.layers).placed(by: placement)
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: (selection.remarks + written.flatMap(\.remarks)).withoutRepetitions)
+            remarks: (remarks + written.flatMap(\.remarks)).withoutRepetitions)
         return CompressedCache(
             plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
             layers: layers)
     }
 
+    private typealias Encoded = (layers: [LayerCache], remarks: [String])
+
     /// A group of layers through all stages behind the eviction.
     private func encoded(
         _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
-        _ rotations: Rotations, _ observation: Observation
-    ) throws(CompressionError) -> (layers: [LayerCache], remarks: [String]) {
+        _ rotations: Rotations, _ observation: Observation, _ directory: URL
+    ) throws(CompressionError) -> Encoded {
         var remarks: [String] = []
         let cache = observation.cache
         var drafts: [[HeadDraft]] = []
@@ -94,13 +106,26 @@ extension Plan {
                 }
             }
         }
+        // What layers share lives in memory if one of them is to be read whole.
+        let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
+        var codecs = encode.codecs
+        if let precision = eviction?.crush?.precision, let all = selection.representatives {
+            codecs.append(CodecPair(keys: precision, values: precision))
+            for (index, layer) in layers.enumerated() where !protected[index] {
+                let representatives = Set(all[layer])
+                for head in drafts[index].indices {
+                    drafts[index][head].move(representatives, to: codecs.count - 1)
+                }
+            }
+        }
         let encoder = GroupEncoder(
             layers: layers, drafts: drafts,
-            codecs: protected.map { $0 ? [.plain] : encode.codecs },
+            codecs: protected.map { $0 ? [.plain] : codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, rotations: rotations, observation: observation,
-            remarks: &remarks)
-        return (encoder.encode(), remarks)
+            sharer: sharer, projectors: protected.map { $0 ? nil : projector },
+            rotations: rotations, observation: observation,
+            valueDirectory: mapsValues ? directory : nil, remarks: &remarks)
+        return (try encoder.encode(), remarks)
     }
 
     /// One kv head after merging.
@@ -118,7 +143,7 @@ extension Plan {
         for (name, side, rows) in [
             ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
         ] {
-            let limit = layer.limit(side, for: encode, shared: sharer != nil)
+            let limit = layer.limit(side, for: encode, projected: projector != nil)
             guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
             throw CompressionError(
                 .values,
@@ -137,7 +162,8 @@ extension Plan {
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens, projected: projector != nil)
+                sharedPositions: eviction.sharesTokens, projected: projector != nil,
+                crush: eviction.crush)
         }
     }
 }

@@ -76,7 +76,7 @@ struct MiniCache: Sharer {
             (0..<pairs.count).reduce(sum) { $0 + Double(pairs.cosines[$1]) }
         }
         let cosine = cosines / Double(rows)
-        let place = "minicache, layers \(keys.layers.lowerBound) and \(keys.layers.lowerBound + 1)"
+        let place = "layers \(keys.layers.lowerBound) to \(keys.layers.upperBound - 1)"
         let found = "\(place): mean cosine of keys \(decimalText((cosine * 1000).rounded() / 1000))"
         if let similarity, cosine < similarity {
             remarks.append(
