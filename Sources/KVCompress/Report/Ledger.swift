@@ -64,13 +64,14 @@ public struct Ledger: Sendable, Equatable {
         var bytes = encode.basisBytes(geometry, projected: projected)
         for (layer, heads) in counts.enumerated() {
             let protected = encode.protects(layer, of: counts.count)
-            let classes = protected ? 1 : encode.codecs.count
             for (head, count) in heads.enumerated() {
-                if count < tokens || classes > 1 {
+                let listed = protected ? 0 : encode.listedEntries(count)
+                if count < tokens {
                     bytes += encode.mostStoredBytes(count, geometry[layer], protected: protected)
-                    bytes += head == 0 || !sharedPositions || classes > 1 ? count * 4 : 0
+                    bytes += head == 0 || !sharedPositions || listed > 0 ? count * 4 : 0
                 } else {
                     bytes += encode.storedBytes(count, geometry[layer], protected: protected)
+                    bytes += listed * 4
                 }
             }
         }
