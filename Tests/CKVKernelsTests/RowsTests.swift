@@ -112,6 +112,33 @@ import Testing
         }
     }
 
+    @Test func channelRangesAndSpreads() {
+        var random = Random(6)
+        for _ in 0..<100 {
+            let (dim, count) = (random.dim(), random.int(1...9))
+            let stride = dim + random.int(0...9)
+            let rows = random.normals(count * stride, scale: 3)
+            let offset = random.normals(dim), factor = random.normals(dim)
+            var low = [Float](repeating: 0, count: dim), high = low
+            var spreads = [Float](repeating: 0, count: count)
+            kv_channel_ranges(.scalar, &low, &high, rows, stride, count, dim)
+            kv_spread_rows(.scalar, &spreads, rows, stride, count, dim, offset, factor)
+            for c in 0..<dim {
+                let column = (0..<count).map { rows[$0 * stride + c] }
+                #expect(low[c] == column.min() && high[c] == column.max())
+            }
+            for i in 0..<count {
+                let x = (0..<dim).map {
+                    (Double(rows[i * stride + $0]) - Double(offset[$0])) * Double(factor[$0])
+                }
+                let mean = x.reduce(0, +) / Double(dim)
+                let squares = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+                let expected = dim > 1 ? (squares / Double(dim - 1)).squareRoot() : 0
+                #expect(abs(Double(spreads[i]) - expected) <= 1e-5 * max(1, expected))
+            }
+        }
+    }
+
     @Test(arguments: Array(1...40) + [63, 64, 65, 80, 96, 127, 128, 256, 1023, 1024])
     func hadamardIsItsMatrixAnIsometryAndItsOwnInverse(dim: Int) {
         var random = Random(5 + UInt64(dim))
@@ -148,5 +175,32 @@ import Testing
         var rows: [Float] = [1, 2, 3]
         kv_hadamard(.scalar, &rows, 3, 0, 3)
         #expect(rows == [1, 2, 3])
+    }
+
+    /// Positions to the last that there can be, pairs of all kinds, elements behind the pairs.
+    @Test func ropeTurnsPairs() {
+        var random = Random(6)
+        for position in [0, 1, 2, 63, 4095, 131_071, 1_000_000, UInt32(Int32.max)] {
+            for pairs in [0, 1, 3, 16, 64, 65] {
+                let interleaved = random.int(0...1) == 1, inverse = random.int(0...1) == 1
+                let frequencies = (0..<pairs).map {
+                    Float(pow(10000, -Double($0) / Double(pairs)))
+                }
+                let row = random.normals(2 * pairs + random.int(0...3), scale: 2)
+                var turned = row
+                kv_rope_rows(
+                    .scalar, &turned, row.count, 1, [position], frequencies, pairs, interleaved,
+                    inverse)
+                let expected = Reference.rope(
+                    row, position: position, frequencies: frequencies, interleaved: interleaved,
+                    inverse: inverse)
+                for (x, y) in zip(turned, expected) { #expect(abs(Double(x) - y) < 2e-6) }
+                #expect(turned[(2 * pairs)...] == row[(2 * pairs)...])
+                kv_rope_rows(
+                    .scalar, &turned, row.count, 1, [position], frequencies, pairs, interleaved,
+                    !inverse)
+                for (x, y) in zip(turned, row) { #expect(abs(x - y) < 4e-6) }
+            }
+        }
     }
 }

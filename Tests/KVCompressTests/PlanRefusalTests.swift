@@ -56,7 +56,7 @@ import Testing
         ),
         (
             "h2o(budget=25%, allocate=uniformly)",
-            "expected uniform | pyramid | adaptive. Did you mean 'uniform'?"
+            "expected uniform | pyramid | adaptive | dynamic(10) | greedy | entropy | rank. Did you mean 'uniform'?"
         ),
         ("q4(group=48)", "q4: group=48 is not valid; expected 32 | 64 | 128."),
         (
@@ -102,6 +102,24 @@ import Testing
             "snapkv(budget=1, observe=0)",
             "snapkv: observe=0 is not valid; expected a whole number from 1."
         ),
+        ("zipvl(budget=25%)", "zipvl: unknown parameter 'budget'."),
+        (
+            "fastgen(tokens=layer)",
+            "fastgen: 'fastgen' gives every head its own number of tokens, and tokens=layer one set to all"
+        ),
+        (
+            "fastgen | kvcrush",
+            "kvcrush keeps one token set per layer, and 'fastgen' gives every head its own; expected another eviction"
+        ),
+        (
+            "h2o(budget=9, allocate=rank) | kvcrush",
+            "expected allocate=uniform or allocate=pyramid or allocate=dynamic or allocate=greedy or "
+                + "allocate=entropy in 'h2o'"
+        ),
+        (
+            "h2o(budget=9, allocate=dynamic(0))",
+            "h2o: allocate=dynamic(0): most=0 is not valid"
+        ),
         ("((((((((((((", "plan, column 1: expected a name or a value, found '('"),
         ("a(a(a(a(a(a(a(a(a(a(", "expected fewer parentheses inside each other"),
     ])
@@ -143,10 +161,10 @@ import Testing
             #expect(
                 error?.description
                     == "'\(method)' needs the queries of the cache, and layer 0 carries none; "
-                    + "methods that need none: streaming, knorm, keydiff, random"
+                    + "methods that need none: streaming, knorm, keydiff, lagkv, random"
             )
         }
-        for method in ["streaming", "knorm", "keydiff", "random"] {
+        for method in ["streaming", "knorm", "keydiff", "lagkv", "random"] {
             let eviction = try #require(Plan("\(method)(budget=25%)").eviction)
             _ = try eviction.select(from: source.observation()) { _ in 0 }
         }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import KVCompress
@@ -58,6 +59,8 @@ import Testing
             try expect("tova(budget=1)", seed: seed, set) { $0.tova($1) }
             try expect("knorm(budget=1)", seed: seed, set) { $0.knorm($1) }
             try expect("keydiff(budget=1)", seed: seed, set) { $0.keydiff($1) }
+            try expect("lagkv(budget=1)", seed: seed, set) { $0.lagkv($1, lag: 128) }
+            try expect("lagkv(budget=1, lag=9)", seed: seed, set) { $0.lagkv($1, lag: 9) }
             try expect("snapkv(budget=1)", seed: seed, set) {
                 $0.snapkv($1, observe: 32, width: 7) { $0.max()! }
             }
@@ -68,6 +71,105 @@ import Testing
                 $0.snapkv($1, observe: 8, width: 1) { $0[0] }
             }
         }
+    }
+
+    @Test(arguments: InstructionSet.supported)
+    func attentionReferences(set: InstructionSet) throws {
+        for seed in 0..<5 {
+            try expect("rkv(budget=1)", seed: seed, set) {
+                $0.rkv($1, observe: 8, width: 7, importance: 0.1, similar: 0.5)
+            }
+            let other = "rkv(budget=1, observe=3, pool=max(1), importance=60%, similar=12.5%)"
+            try expect(other, seed: seed, set) {
+                $0.rkv($1, observe: 3, width: 1, importance: 0.6, similar: 0.125)
+            }
+            try expect("scissorhands(budget=1)", seed: seed, set) {
+                $0.scissorhands($1, history: 400, mean: true)
+            }
+            try expect("scissorhands(budget=1, history=7, rule=sum)", seed: seed, set) {
+                $0.scissorhands($1, history: 7, mean: false)
+            }
+            try expect("keyformer(budget=1)", seed: seed, set) {
+                $0.keyformer($1, temperature: 2, seed: 0, mean: true)
+            }
+            let hot = "keyformer(budget=1, temperature=5, seed=9, rule=sum)"
+            try expect(hot, seed: seed, set) {
+                $0.keyformer($1, temperature: 5, seed: 9, mean: false)
+            }
+            try expect("expected-attention(budget=1)", seed: seed, set, tolerance: 1e-4) {
+                $0.expectedAttention($1, observe: 32, epsilon: 0)
+            }
+            try expect(
+                "expected-attention(budget=1, observe=20, epsilon=2%)", seed: seed, set,
+                tolerance: 1e-4
+            ) {
+                $0.expectedAttention($1, observe: 20, epsilon: 0.02)
+            }
+        }
+    }
+
+    /// Keys that repeat one another: all but the newest lose, whatever attention says.
+    @Test func redundantKeysLose() throws {
+        var source = try SeededCache(seed: 4, layers: 1, kvHeads: 1, group: 1, tokens: 40, dim: 16)
+        let repeated = [3, 11, 19, 27], layer = source.cache.layers[0]
+        var keys = layer.keys[0].floats()
+        for token in repeated { for c in 0..<16 { keys[token * 16 + c] = c == 0 ? 5 : 0 } }
+        source.cache = try Cache(layers: [
+            CacheLayer(keys: [Rows(keys, dim: 16)], values: layer.values, queries: layer.queries)
+        ])
+        let text = "rkv(budget=1, importance=0%, similar=99%)"
+        let scores = try scores(text, source, .best)[0][0]
+        let worst = scores.indices.sorted { scores[$0] < scores[$1] }.prefix(3)
+        #expect(worst.sorted() == [3, 11, 19])
+    }
+
+    @Test func lagkvSaysWhenOnlyNewestTokensFit() throws {
+        let source = try SeededCache(seed: 5, layers: 1, tokens: 70)
+        func remarks(_ text: String) throws -> [String] {
+            try #require(Plan(text).eviction).select(from: source.observation()) { _ in 0 }.remarks
+        }
+        #expect(
+            try remarks("lagkv(budget=20, lag=16)") == [
+                "lagkv: the 22 newest tokens come first and exceed a budget of 20; "
+                    + "a smaller lag scores more tokens"
+            ]
+        )
+        #expect(try remarks("lagkv(budget=27, lag=16)") == [])
+    }
+
+    @Test(arguments: Dump.allCases, SelectionTests.methods)
+    func dumps(dump: Dump, method: String) throws {
+        let cache = try dump.cache(), plan = try Plan("\(method)(budget=30%)")
+        let one = try plan.compress(cache)
+        let three = try plan.compress(
+            cache,
+            options: CompressionOptions(workers: Workers(threads: 3))
+        )
+        for layer in cache.layers.indices {
+            for head in cache.layers[layer].keys.indices {
+                let entries = one.entries(layer: layer, head: head)
+                #expect(entries.positions.count == Share("30%")!.of(cache.tokens))
+                #expect(entries.positions.prefix(4) == [0, 1, 2, 3])
+                #expect(entries.positions == three.entries(layer: layer, head: head).positions)
+            }
+        }
+        let row = try Comparison(cache: cache, holdout: 20).row(for: plan)
+        #expect(row.errorMean > 0 && row.errorMean < 0.9, "\(row.errorMean)")
+    }
+
+    @Test func logarithmsAndNoise() {
+        var random = Seeded(11)
+        for _ in 0..<2000 {
+            let x = exp(Double.random(in: -700...700, using: &random))
+            #expect(abs(naturalLogarithm(x) - log(x)) <= 4e-16 * max(1, abs(log(x))))
+        }
+        for x in [1, 0.5, 2, 1.4142135623730951, 1.4142135623730954, 1 - 0x1p-53, 0x1p-53] {
+            #expect(abs(naturalLogarithm(x) - log(x)) <= 4e-16 * max(1e-16, abs(log(x))))
+        }
+        let draws = (0..<20_000).map { gumbel(5, $0) }
+        let mean = draws.reduce(0, +) / 20_000
+        let variance = draws.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 20_000
+        #expect(abs(mean - 0.5772) < 0.03 && abs(variance - 1.6449) < 0.06)
     }
 
     @Test func streamingAndRandom() throws {

@@ -4,7 +4,8 @@ import Testing
 
 /// What every selection promises, whatever the method.
 @Suite struct SelectionTests {
-    static let methods = ["streaming", "h2o", "snapkv", "tova", "knorm", "keydiff", "random"]
+    static let methods = Registry.scorers.filter { !($0 is any CountingScorer.Type) }
+        .map { $0.identity.name }
 
     private func select(
         _ text: String,
@@ -37,7 +38,10 @@ import Testing
                 "select=pages(4), allocate=adaptive", "select=chunks(3), allocate=adaptive",
                 "select=pages(4), tokens=layer",
                 "select=top|", "select=chunks(5)|", "select=pages(4)|",
-                "select=pages(16), allocate=pyramid|",
+                "select=pages(16), allocate=pyramid|", "allocate=dynamic", "allocate=dynamic(1)|",
+                "allocate=greedy, select=chunks(5)", "allocate=greedy|", "allocate=entropy",
+                "allocate=entropy, select=pages(8)|", "allocate=rank",
+                "allocate=rank, select=pages(8)",
             ] {
                 let budget = Int.random(in: 1...tokens + 5, using: &random)
                 let parameters = variant.replacing("|", with: "")
@@ -78,7 +82,7 @@ import Testing
         if !text.contains("allocate") {
             #expect(selection.kept.joined().allSatisfy { $0.count <= budget }, label)
         }
-        if !text.contains("pyramid") {
+        if !text.contains("allocate") || text.contains("adaptive") {
             #expect(
                 selection.kept.allSatisfy { $0.reduce(0) { $0 + $1.count } <= 3 * budget },
                 label
@@ -174,9 +178,10 @@ import Testing
     @Test func sameForAnyThreadsAndLevel() throws {
         let source = try SeededCache(seed: 7, layers: 3, tokens: 150, dim: 24)
         for method in Self.methods {
-            for rest in ["", ", allocate=adaptive", ", allocate=pyramid"] {
+            for allocation in Registry.allocations.map({ $0.identity }) {
                 let text =
-                    "\(method)(budget=30%\(rest))" + (rest.contains("adaptive") ? "" : " | kvcrush")
+                    "\(method)(budget=30%, allocate=\(allocation.name))"
+                    + (allocation.isPerHead ? "" : " | kvcrush")
                 let expected = try select(text, source, .scalar)
                 for set in InstructionSet.supported {
                     #expect(try select(text, source, threads: 3, set) == expected)
@@ -197,7 +202,8 @@ import Testing
                 queries: order.flatMap { queries[2 * $0...2 * $0 + 1] }
             )
         ])
-        for method in Self.methods where method != "random" {
+        // Noise belongs to the place of a head.
+        for method in Self.methods where method != "random" && method != "keyformer" {
             for rest in [
                 ")", ", tokens=layer)", ", allocate=adaptive)", ") | kvcrush",
                 ") | kvcrush(anchor=ones, bits=kv)",
@@ -260,7 +266,9 @@ import Testing
             100 + counts.joined().reduce(0) { $0 + 24 * (($1 + 3) / 4 * 4) }
         }
         for rest in [
-            "", ", allocate=pyramid", ", allocate=adaptive", ", tokens=layer", ", select=pages(16)",
+            "", ", allocate=pyramid", ", allocate=adaptive", ", allocate=dynamic",
+            ", allocate=greedy",
+            ", allocate=entropy", ", allocate=rank", ", tokens=layer", ", select=pages(16)",
         ] {
             for budget in [2000, 3333, 10_000, 25_999] {
                 let selection = try select("h2o(budget=\(budget)B\(rest))", source, encoded: bytes)
@@ -279,47 +287,5 @@ import Testing
         #expect(
             error?.description == "budget=1KiB is too small: one token per head takes 1252 bytes"
         )
-    }
-
-    @Test func adaptiveFollowsTheScores() throws {
-        let source = try SeededCache(seed: 13, layers: 1, kvHeads: 2, group: 1, tokens: 100, dim: 2)
-        let high = (0..<100).map { Float($0 + 1000) }, low = (0..<100).map { Float($0) }
-        let kept = try Given([[low, high]]).eviction("budget=20, sinks=0, allocate=adaptive")
-            .select(from: source.observation()) { _ in 0 }.kept[0]
-        #expect(kept[0] == Array(96..<100) && kept[1] == Array(64..<100))
-    }
-
-    @Test func pyramidConservesTheTotal() {
-        for seed in 0..<400 {
-            var random = Seeded(seed)
-            let layers = Int.random(in: 1...40, using: &random),
-                tokens = Int.random(in: 1...300, using: &random)
-            let budget = Int.random(in: 1...tokens, using: &random)
-            let protected = Int.random(in: 0...budget, using: &random)
-            let budgets = Allocation.pyramid.budgets(
-                budget,
-                protected: protected,
-                layers: layers,
-                tokens: tokens
-            )
-            #expect(budgets.allSatisfy { $0 >= min(protected, 1) }, "seed \(seed)")
-            #expect(budgets.reduce(0, +) == layers * budget, "seed \(seed)")
-            #expect(budgets.allSatisfy { (1...tokens).contains($0) }, "seed \(seed)")
-            #expect(
-                zip(budgets, budgets.dropFirst()).allSatisfy { $0 + 1 >= $1 },
-                "seed \(seed): \(budgets)"
-            )
-        }
-        for (protected, expected) in [
-            (0, [195, 100, 5]), (60, [138, 100, 62]), (100, [100, 100, 100]),
-        ] {
-            let budgets = Allocation.pyramid.budgets(
-                100,
-                protected: protected,
-                layers: 3,
-                tokens: 1000
-            )
-            #expect(budgets == expected)
-        }
     }
 }

@@ -82,10 +82,29 @@ void kv_norm_rows(kv_isa isa, float *norms, const float *rows, size_t stride, si
 void kv_dot_adjacent(kv_isa isa, float *dots, const float *rows, size_t stride, size_t count,
                      size_t dim);
 
+/// minimum[c] and maximum[c] of each of `dim` channels over count >= 1 rows; between zeros of both
+/// signs the first row's stays. Rows are finite.
+void kv_channel_ranges(kv_isa isa, float *minimum, float *maximum, const float *rows, size_t stride,
+                       size_t count, size_t dim);
+
+/// spreads[i] = how far the channels x[c] = (row i [c] - offset[c]) * factor[c] lie apart (LagKV):
+///   mean = (tree sum of x) / dim; y = x - mean; sqrt((tree sum of y with itself) / (dim - 1))
+/// and 0 when dim is 1.
+void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride, size_t count,
+                    size_t dim, const float *offset, const float *factor);
+
 /// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two,
 /// largest first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4,
 /// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
 void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
+
+/// In place, every row at its position: RoPE turns pair i, elements (x, y), by the angle
+/// position * frequencies[i], `inverse` by its negative:
+///   x' = fma(x, cos, -(y * sin)), y' = fma(y, cos, x * sin)
+/// with cosine and sine rounded once from double. Pair i is (i, i + pairs), or (2i, 2i + 1) when
+/// `interleaved`; further elements stay as they are. Positions are below 2^31, frequencies 0 ... 1.
+void kv_rope_rows(kv_isa isa, float *rows, size_t stride, size_t count, const uint32_t *positions,
+                  const float *frequencies, size_t pairs, bool interleaved, bool inverse);
 
 // ---------------------------------------------------------------------------------------------
 // attention/: score, fold and accumulate on plain rows
@@ -123,6 +142,12 @@ typedef struct kv_entry_vectors {
 void kv_softmax_fold(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
                      const uint32_t *visible, float scale, float softcap,
                      const kv_entry_vectors *vectors, float *maximum, float *sum, float *rescale);
+
+/// The logits x of kv_softmax_fold alone, in place. Folded later with scale 1, softcap 0, the same
+/// `visible` and no vectors but value_scale, they give the bits that the raw dots would have given.
+void kv_finish_logits(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
+                      const uint32_t *visible, float scale, float softcap,
+                      const kv_entry_vectors *vectors);
 
 /// accumulator (rows x dim, packed), per row r and element c:
 ///   a = accumulator * rescale[r]; then for t ascending: a = fma(weights[r][t], values[t][c], a)
@@ -341,6 +366,55 @@ void kv_hamming(kv_isa isa, uint32_t *distances, const uint8_t *signatures, size
 /// scratch of largest + 2 elements, where no distance exceeds `largest`.
 void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances, size_t count,
                          uint32_t largest, uint32_t *counts);
+
+// ---------------------------------------------------------------------------------------------
+// merge/: what becomes of tokens that resemble each other
+
+/// distances[i] = tree sum of the squared elements of (row i - row), each difference rounded once.
+void kv_squared_distances(kv_isa isa, float *distances, const float *rows, size_t stride,
+                          size_t count, const float *row, size_t dim);
+
+/// Per row r of logits: largest[r] = the largest product logits[r][t] * factors[t] over t in
+/// 0 ..< n, n <= 2^24, plus +0, and nearest[r] the lowest t that has it. A NaN product is passed
+/// over; where none is above -infinity, nearest is 0 and largest -infinity.
+void kv_find_nearest(kv_isa isa, uint32_t *nearest, float *largest, const float *logits,
+                     size_t stride, size_t rows, size_t n, const float *factors);
+
+/// results[i] = exp(x[i]): 0 below -87 and for NaN; x above 88 counts as 88.
+void kv_exponentials(kv_isa isa, float *results, const float *x, size_t count);
+
+/// results[i] = the natural logarithm of x[i], a positive normal float.
+void kv_logarithms(kv_isa isa, float *results, const float *x, size_t count);
+
+// share/: one direction for the rows of two layers (MiniCache, arXiv 2405.14366, section 3)
+//
+// x are the rows of the upper layer, y those of the lower one; pair i is row i of both. Where a row
+// is the concatenation of several heads' rows, the kernels take it head by head.
+
+/// sums[i] = sums[i] + tree sum of x's row i with y's: begin with zeros, add head after head.
+void kv_add_dots(kv_isa isa, float *sums, const float *x, size_t x_stride, const float *y,
+                 size_t y_stride, size_t count, size_t dim);
+
+/// The cosine and the angle (0 ... pi) of each pair, from the dots of x with x, y with y, x with y:
+///   cosine = xy / (sqrt(xx) * sqrt(yy)) clamped to -1 ... 1, angle = acos(cosine)
+/// A row with xx (or yy) below 1e-30 counts as 0 and has no direction: its pair has cosine 1, and
+/// the angle of that, 0.
+void kv_pair_angles(kv_isa isa, float *cosines, float *angles, const float *xx, const float *yy,
+                    const float *xy, size_t count);
+
+/// What to multiply the rows of each pair with, so that their sum is the direction at t (0 ... 1)
+/// on the great circle from y to x; s = sin(angle):
+///   x_weights = (sin(t * angle) / s) / sqrt(xx), y_weights = (sin((1 - t) * angle) / s) / sqrt(yy)
+/// Where s < 1e-3, t and 1 - t take the place of the quotients of sines; but of opposite rows
+/// (angle > 1) the nearer one's direction is taken, x's when t >= 0.5: 1 and 0 or 0 and 1. Of rows
+/// one of which has no direction the other one's is taken; both weights of two such rows are 0.
+void kv_slerp_weights(kv_isa isa, float *x_weights, float *y_weights, const float *angles,
+                      const float *xx, const float *yy, float t, size_t count);
+
+/// blends (packed) row i = fma(x_weights[i], x's row i, y_weights[i] * y's row i), per element.
+void kv_blend_rows(kv_isa isa, float *blends, const float *x, size_t x_stride,
+                   const float *x_weights, const float *y, size_t y_stride, const float *y_weights,
+                   size_t count, size_t dim);
 
 // ---------------------------------------------------------------------------------------------
 // memory/: whole buffers

@@ -12,13 +12,18 @@ struct RowBases {
 
 extension GroupEncoder {
     /// The maps of a head's own coded rows, or of those that it shares.
-    func bases(_ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?) -> RowBases {
+    ///
+    /// On a side that is not `sharing`, all rows are a head's own.
+    func bases(
+        _ side: Side, _ layer: Int, _ head: Int, of shared: SharedRows?, sharing: Bool
+    ) -> RowBases {
         var bases = RowBases()
-        let wanting = strands[layer][head].first {
-            ($0.shared != nil) == (shared != nil) && $0.codecs[side].wantsBasis
+        let strands = strands[layer][head].filter {
+            !sharing || ($0.shared != nil) == (shared != nil)
         }
+        let wanting = strands.first { $0.codecs[side].wantsBasis }
         // A sharer with maps of its own has projected the rows already.
-        let projector = shared?.bases == nil ? projector : nil
+        let projector = shared?.bases == nil ? projectors[layer] : nil
         guard projector != nil || wanting != nil else { return bases }
         let draft: DraftRows
         let entries: [Int]
@@ -27,8 +32,7 @@ extension GroupEncoder {
             entries = Array(draft.indices.indices)
         } else {
             draft = drafts[layer][head].rows(side)
-            entries = strands[layer][head].filter { !$0.isWindow && $0.shared == nil }
-                .flatMap(\.entries).sorted()
+            entries = strands.filter { !$0.isWindow }.flatMap(\.entries).sorted()
         }
         guard !entries.isEmpty else { return bases }
         var rows = allocator.buffer(Float.self, entries.count * draft.rows.dim)
@@ -43,7 +47,7 @@ extension GroupEncoder {
                     ? entries.map { positions[$0] }
                     : self.shared[layer][head].map { positions[$0] })
             // A basis that takes more bytes than it saves is none.
-            if let basis = projector.basis(side, input), basis.pays(for: entries.count) {
+            if let basis = projector.basis(side, input), basis.pays(for: strands, side) {
                 bases.projection = basis
             }
         }
@@ -78,5 +82,18 @@ extension GroupEncoder {
         return Basis(
             diagonal: largest.map { max($0.squareRoot(), 0x1p-14) }, allocator: allocator,
             kernels: kernels)
+    }
+}
+
+extension Basis {
+    /// Whether one side of some strands takes no more bytes through it, itself included.
+    fileprivate func pays(for strands: [Strand], _ side: Side) -> Bool {
+        func bytes(_ dim: Int) -> Int {
+            strands.reduce(0) { sum, strand in
+                let codec = strand.codecs[side].codec(side, dim: dim)
+                return sum + codec.storedBytes(strand.entries.count).values.reduce(0, +)
+            }
+        }
+        return bytes(rank) + byteCount <= bytes(dim)
     }
 }

@@ -25,45 +25,50 @@ extension Eviction {
                 allocator: observation.allocator
             )
         }
-        let (tokens, remark) = try tokensPerHead(cache) { tokens in
-            encoded(self.counts(tokens, layers, observation))
-        }
-        let budgets = self.budgets(tokens, layers)
-        let kept = observation.workers.map(layers.count) { layers[$0].kept(budget: budgets[$0]) }
-        let smallest = zip(layers, budgets).min { $0.1 < $1.1 }
-        return Selection(
-            kept: kept,
+        let (counts, remark) = try counts(layers, observation, encoded)
+        let kept = observation.workers.map(layers.count) { layers[$0].kept(counts[$0]) }
+        let means = counts.map { $0.reduce(0, +) / $0.count }
+        let smallest = zip(layers, means).min { $0.1 < $1.1 }
+        var selection = Selection(
+            kept: kept.map(\.tokens),
             remarks: [remark].compactMap { $0 } + (smallest.map { $0.remarks(budget: $1) } ?? [])
         )
+        if crush?.precision != nil { selection.representatives = kept.map(\.representatives) }
+        return selection
     }
 
-    /// The budget of every layer.
-    ///
-    /// All protect alike, since all carry the same tokens and queries.
-    private func budgets(_ tokens: Int, _ layers: [LayerSelector]) -> [Int] {
-        allocation.budgets(
-            tokens,
-            protected: layers[0].protection(tokens).count,
-            layers: layers.count,
-            tokens: layers[0].scores.tokens
-        )
+    /// The tokens of every kv head of every layer, and what had to be done to the budget.
+    private func counts(
+        _ layers: [LayerSelector],
+        _ observation: Observation,
+        _ encoded: (_ counts: [[Int]]) -> Int
+    ) throws(CompressionError) -> ([[Int]], remark: String?) {
+        guard let budget else {
+            guard let decider = scorer as? any CountingScorer else {
+                preconditionFailure("'\(method)' needs a budget")
+            }
+            return (decider.counts(layers, observation), nil)
+        }
+        let spread = try spread(over: layers, observation)
+        let (tokens, remark) = try Self.tokensPerHead(budget, observation.cache) { tokens in
+            encoded(zip(layers, spread(tokens)).map { $0.spends($1) })
+        }
+        return (spread(tokens), remark)
     }
 
-    /// Tokens kept under a budget per head; pages may keep fewer than this says, never more.
-    private func counts(_ tokens: Int, _ layers: [LayerSelector], _ observation: Observation)
-        -> [[Int]]
+    /// What the allocation makes of budgets.
+    private func spread(over layers: [LayerSelector], _ observation: Observation)
+        throws(CompressionError) -> Spread
     {
-        let budgets = self.budgets(tokens, layers)
-        guard allocation == .adaptive else {
-            return zip(layers, budgets).map { [Int](repeating: $0.spends($1), count: $0.kvHeads) }
+        if type(of: allocation).identity.needs.contains(.queries) {
+            try observation.requireQueries(for: "allocate=\(allocation)")
         }
-        return observation.workers.map(layers.count) {
-            layers[$0].kept(budget: budgets[$0]).map(\.count)
-        }
+        return allocation.spread(over: layers, observation)
     }
 
     /// The budget as tokens per head, at least one, and what had to be done to make it so.
-    private func tokensPerHead(
+    private static func tokensPerHead(
+        _ budget: Budget,
         _ cache: Cache,
         bytes: (_ tokens: Int) -> Int
     ) throws(CompressionError) -> (Int, remark: String?) {

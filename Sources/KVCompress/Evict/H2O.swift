@@ -1,20 +1,11 @@
 /// The heavy hitters: the tokens that received most attention from all given queries.
 struct H2O: Scorer {
-    enum Rule: String, CaseIterable { case mean, sum }
-
     static let identity = ScorerIdentity(
         name: "h2o",
         summary: "keeps what received most attention from all given queries, and the newest tokens",
         source: "H2O, arXiv 2306.14048, section 4.2",
         needs: [.queries],
-        parameters: [
-            ParameterDescription(
-                "rule",
-                .words(Rule.self),
-                default: "mean",
-                "attention per query that could see the token, or the paper's sum, which favours early tokens"
-            )
-        ],
+        parameters: [Rule.parameter],
         recent: "half of the budget, rounded down"
     )
 
@@ -28,13 +19,23 @@ struct H2O: Scorer {
 
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores] {
         try observation.requireQueries(for: Self.identity.name)
-        let cache = observation.cache
-        let attention = observation.attention(.init(reductions: [.sum]))
-        return observation.perQueryHead(attention, .sum) { layer, received, row in
+        return observation.receivedAttention(rule)
+    }
+}
+
+extension Observation {
+    /// The attention that every token received from all given queries, per query head.
+    func receivedAttention(_ rule: Rule) -> [Scores] {
+        let cache = self.cache
+        return perQueryHead(attention(.init(reductions: [.sum])), .sum) { layer, received, row in
             let queries = cache.layers[layer].queries?[0].count ?? 0
             for token in 0..<cache.tokens {
-                let seenBy = min(queries, cache.tokens - token)
-                row[token] = rule == .sum ? received[token] : received[token] / Float(seenBy)
+                row[token] = rule.score(
+                    received[token],
+                    token: token,
+                    of: cache.tokens,
+                    queries: queries
+                )
             }
         }
     }

@@ -13,36 +13,49 @@ struct LayerSelector: Sendable {
 
     private var tokens: Int { scores.tokens }
 
-    /// The ascending tokens of every kv head, at most `budget` (on average, when adaptive) and at least one.
-    func kept(budget: Int) -> [[UInt32]] {
-        guard budget < tokens else {
-            return [[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads)
+    /// The ascending tokens of every kv head, at most its count and at least one, and those among them that
+    /// KVCrush keeps for others.
+    func kept(_ counts: [Int]) -> (tokens: [[UInt32]], representatives: [UInt32]) {
+        guard counts.contains(where: { $0 < tokens }) else {
+            return ([[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads), [])
         }
-        let page = page(budget)
-        let rows = scores.means(groups: eviction.sharesTokens ? 1 : kvHeads, page: page, allocator)
-        let protected = protection(budget).pages(of: page, tokens: tokens, budget: budget / page)
-        let contest = Contest(
-            rows: rows,
-            selector: eviction.selector,
-            protected: protected,
-            budget: budget / page
+        let contest = contest(counts)
+        guard let crush = eviction.crush else {
+            let kept = contest.chosen().map { contest.tokens($0, of: tokens) }
+            return (
+                kept.count == kvHeads ? kept : [[UInt32]](repeating: kept[0], count: kvHeads), []
+            )
+        }
+        let (important, representatives) = crush.chosen(
+            contest, scores: scores, kvHeads: kvHeads, self)
+        let kept = contest.tokens((important + representatives).sorted(), of: tokens)
+        return (
+            [[UInt32]](repeating: kept, count: kvHeads),
+            contest.tokens(of: representatives, of: tokens)
         )
-
-        let chosen: [[UInt32]]
-        if let crush = eviction.crush {
-            chosen = [crush.chosen(contest, scores: scores, kvHeads: kvHeads, page: page, self)]
-        } else if eviction.allocation == .adaptive {
-            chosen = contest.together()
-        } else {
-            chosen = contest.apart()
-        }
-        let kept = chosen.map { contest.tokens($0, page: page, of: tokens) }
-        return kept.count == kvHeads ? kept : [[UInt32]](repeating: kept[0], count: kvHeads)
     }
 
-    /// At most so many tokens of a budget are used.
-    func spends(_ budget: Int) -> Int {
-        budget < tokens ? budget / page(budget) * page(budget) : tokens
+    /// What stands against each other when all tokens may be kept: protected is what the plan says.
+    func contestOfAll() -> Contest { contest([Int](repeating: tokens, count: kvHeads)) }
+
+    /// What stands against each other under the counts of every head: one row where heads share their tokens.
+    func contest(_ counts: [Int]) -> Contest {
+        let page = page(counts), groups = eviction.sharesTokens ? 1 : kvHeads
+        let rows = scores.means(groups: groups, page: page, allocator)
+        let protected = protection(counts.reduce(0, +) / kvHeads, least: least(counts))
+        return Contest(
+            rows: rows,
+            selector: eviction.selector,
+            page: page,
+            protected: protected.pages(of: page, tokens: tokens, budget: least(counts) / page),
+            budgets: counts.prefix(groups).map { $0 < tokens ? $0 / page : rows.tokens }
+        )
+    }
+
+    /// At most so many tokens of the counts are used.
+    func spends(_ counts: [Int]) -> [Int] {
+        let page = page(counts)
+        return counts.map { $0 < tokens ? $0 / page * page : tokens }
     }
 
     /// What had to be done to the plan's words to fit a budget.
@@ -61,13 +74,15 @@ struct LayerSelector: Sendable {
                 "a budget of \(budget) tokens holds no page of \(eviction.selector.page); tokens are taken one by one"
             )
         }
-        return remarks + eviction.scorer.remarks(queries: queries)
+        return remarks + eviction.scorer.remarks(budget: budget, tokens: tokens, queries: queries)
     }
 
-    /// Pages of a budget that holds none are single tokens.
-    private func page(_ budget: Int) -> Int {
-        eviction.selector.page <= budget ? eviction.selector.page : 1
+    /// Pages of counts of which one holds none are single tokens.
+    private func page(_ counts: [Int]) -> Int {
+        eviction.selector.page <= least(counts) ? eviction.selector.page : 1
     }
+
+    private func least(_ counts: [Int]) -> Int { counts.min() ?? tokens }
 
     private func wantedRecent(_ budget: Int) -> Int {
         min(
@@ -77,9 +92,9 @@ struct LayerSelector: Sendable {
         )
     }
 
-    /// What no score can evict under a budget.
-    func protection(_ budget: Int) -> Protection {
-        Protection(sinks: eviction.sinks, recent: wantedRecent(budget), budget: budget)
+    /// What no score can evict under a budget, of which a head gets `least` at least.
+    func protection(_ budget: Int, least: Int? = nil) -> Protection {
+        Protection(sinks: eviction.sinks, recent: wantedRecent(budget), budget: least ?? budget)
     }
 }
 
@@ -87,14 +102,22 @@ struct LayerSelector: Sendable {
 struct Contest {
     let rows: Scores
     let selector: Selector
+    /// Tokens of a unit.
+    let page: Int
     let protected: Protection
-    /// Units per row.
-    let budget: Int
+    /// Units that each row may keep.
+    let budgets: [Int]
 
     /// Units that may be evicted, the same in every row.
     var evictable: Range<Int> { protected.sinks..<rows.tokens - protected.recent }
-    /// Units per row for the best of them.
-    var room: Int { budget - protected.count }
+
+    /// Units of a row for the best of them.
+    func room(_ row: Int = 0) -> Int { budgets[row] - protected.count }
+
+    /// A row's evictable units, indices into all rows.
+    func candidates(_ row: Int) -> [UInt32] {
+        evictable.map { UInt32(row * rows.tokens + $0) }
+    }
 
     /// The best `count` of the candidates, indices into all rows.
     func best(_ count: Int, of candidates: [UInt32]) -> [UInt32] {
@@ -107,38 +130,47 @@ struct Contest {
         )
     }
 
-    /// Every row spends its own budget.
-    func apart() -> [[UInt32]] {
-        byRow((0..<rows.heads).flatMap { best(room, of: candidates($0)) })
-    }
-
-    /// All rows compete for their budgets together, once each has a fifth of its own.
-    func together() -> [[UInt32]] {
-        let floor = max(0, budget / 5 - protected.count)
-        let assured = (0..<rows.heads).flatMap { best(floor, of: candidates($0)) }
-        let others = (0..<rows.heads).flatMap { candidates($0) }.without(assured)
-        return byRow((assured + best(rows.heads * (room - floor), of: others)).sorted())
-    }
-
-    /// The tokens that chosen units stand for, with the protected ones.
-    func tokens(_ chosen: [UInt32], page: Int, of count: Int) -> [UInt32] {
-        let units =
-            Array(0..<UInt32(protected.sinks)) + chosen
-            + Array(UInt32(rows.tokens - protected.recent)..<UInt32(rows.tokens))
-        guard page > 1 else { return units }
-        return units.flatMap { unit in
-            UInt32(Int(unit) * page)..<UInt32(min((Int(unit) + 1) * page, count))
+    /// The fewest units of a row whose measures reach a share of their sum: the protected ones, then the best
+    /// of the others by score.
+    func fewest(_ row: Int, reaching share: Double, of measure: (_ unit: Int) -> Double) -> Int {
+        let scores = rows.row(row), units = 0..<rows.tokens
+        let enough = share * units.reduce(0) { $0 + measure($1) }
+        var sum = units.reduce(0) { evictable.contains($1) ? $0 : $0 + measure($1) }
+        var count = protected.count
+        for unit in evictable.sorted(by: { (scores[$1], $0) < (scores[$0], $1) }) where sum < enough
+        {
+            sum += measure(unit)
+            count += 1
         }
+        return max(count, 1)
     }
 
-    private func candidates(_ row: Int) -> [UInt32] {
-        evictable.map { UInt32(row * rows.tokens + $0) }
+    /// Every row spends its own budget on its best.
+    func chosen() -> [[UInt32]] {
+        byRow((0..<rows.heads).flatMap { best(room($0), of: candidates($0)) })
     }
 
-    private func byRow(_ chosen: [UInt32]) -> [[UInt32]] {
+    /// Units of each row among indices into all rows.
+    func byRow(_ chosen: [UInt32]) -> [[UInt32]] {
         var units = [[UInt32]](repeating: [], count: rows.heads)
         let length = UInt32(rows.tokens)
         for index in chosen { units[Int(index / length)].append(index % length) }
         return units
+    }
+
+    /// The tokens that chosen units of a row stand for, with the protected ones.
+    func tokens(_ chosen: [UInt32], of count: Int) -> [UInt32] {
+        let units =
+            Array(0..<UInt32(protected.sinks)) + chosen
+            + Array(UInt32(rows.tokens - protected.recent)..<UInt32(rows.tokens))
+        return tokens(of: units, of: count)
+    }
+
+    /// The tokens of units.
+    func tokens(of units: [UInt32], of count: Int) -> [UInt32] {
+        guard page > 1 else { return units }
+        return units.flatMap { unit in
+            UInt32(Int(unit) * page)..<UInt32(min((Int(unit) + 1) * page, count))
+        }
     }
 }

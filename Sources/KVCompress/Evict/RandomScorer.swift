@@ -30,7 +30,10 @@ struct RandomScorer: Scorer {
 }
 
 /// 64 random bits that depend on the seed and the place alone (SplitMix64's mixer over each part).
-func noise(_ parts: Int...) -> UInt64 {
+func noise(_ parts: Int...) -> UInt64 { noise(parts) }
+
+/// The same of parts in an array.
+func noise(_ parts: [Int]) -> UInt64 {
     parts.reduce(0) { state, part in
         var z = (state ^ UInt64(bitPattern: Int64(part))) &+ 0x9E37_79B9_7F4A_7C15
         z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -14,8 +14,8 @@ protocol Scorer: Hashable, Sendable {
     /// The newest tokens that are protected when the plan does not say.
     func defaultRecent(budget: Int, queries: Int) -> Int
 
-    /// What the report should say of a cache with so many queries.
-    func remarks(queries: Int) -> [String]
+    /// What the report should say of the smallest budget of a layer and of a cache with so many tokens and queries.
+    func remarks(budget: Int, tokens: Int, queries: Int) -> [String]
 
     /// The scores of all layers; higher is kept.
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores]
@@ -28,9 +28,22 @@ extension Scorer {
     var settings: [String: String] { [:] }
     var isPerLayer: Bool { false }
     func defaultRecent(budget: Int, queries: Int) -> Int { 0 }
-    func remarks(queries: Int) -> [String] { [] }
+    func remarks(budget: Int, tokens: Int, queries: Int) -> [String] { [] }
 
     func equals(_ other: any Scorer) -> Bool { (other as? Self) == self }
+}
+
+/// A scorer that also says how many tokens are needed: its method takes no budget.
+protocol CountingScorer: Scorer {
+    /// Whether the heads of a layer get numbers of their own, whatever the plan says.
+    static var countsPerHead: Bool { get }
+
+    /// Tokens of every kv head of every layer, the protected ones included, 1 to all each.
+    func counts(_ layers: [LayerSelector], _ observation: Observation) -> [[Int]]
+}
+
+extension CountingScorer {
+    static var countsPerHead: Bool { false }
 }
 
 /// What a scorer's file says of it; the parameters that all evictions have are added to these.
@@ -106,6 +119,23 @@ extension Observation {
         }
     }
 
+    /// Scores of all layers with a row per query head.
+    func perQueryHead(
+        _ fill:
+            @escaping @Sendable (_ layer: Int, _ head: Int, _ row: UnsafeMutablePointer<Float>) ->
+            Void
+    ) -> [Scores] {
+        workers.map(cache.layers.count) { layer in
+            Scores(
+                heads: self.cache.layers[layer].queries?.count ?? 0,
+                tokens: self.cache.tokens,
+                self.allocator
+            ) {
+                fill(layer, $0, $1)
+            }
+        }
+    }
+
     /// Scores of all layers with a row per query head, made of one reduction of the attention received.
     func perQueryHead(
         _ attention: ReceivedAttention,
@@ -115,12 +145,10 @@ extension Observation {
                 _ layer: Int, _ received: UnsafePointer<Float>, _ row: UnsafeMutablePointer<Float>
             ) -> Void
     ) -> [Scores] {
-        workers.map(cache.layers.count) { layer in
+        perQueryHead { layer, head, row in
             let heads = self.cache.layers[layer].queries?.count ?? 0
             let rows = attention.rows(reduction, layer: layer, heads: heads)
-            return Scores(heads: heads, tokens: self.cache.tokens, self.allocator) { head, row in
-                fill(layer, rows + head * self.cache.tokens, row)
-            }
+            fill(layer, rows + head * self.cache.tokens, row)
         }
     }
 }

@@ -10,9 +10,15 @@ struct Streaming: Scorer {
 
     var isPerLayer: Bool { true }
 
-    func scores(_ observation: Observation) -> [Scores] {
-        observation.perKVHead { _, _, row in
-            for token in 0..<observation.cache.tokens { row[token] = Float(token) }
+    func scores(_ observation: Observation) -> [Scores] { observation.places() }
+}
+
+extension Observation {
+    /// The place of every token, per kv head: newer ones are worth more.
+    func places() -> [Scores] {
+        let tokens = cache.tokens
+        return perKVHead { _, _, row in
+            for token in 0..<tokens { row[token] = Float(token) }
         }
     }
 }

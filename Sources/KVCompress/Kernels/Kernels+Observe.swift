@@ -81,6 +81,31 @@ extension Kernels {
         )
     }
 
+    /// Turns a row of logits into its softmax, in place.
+    func softmax(_ row: UnsafeMutablePointer<Float>, count: Int) {
+        observe(
+            row,
+            stride: count,
+            keys: count,
+            visible: [UInt32(count)],
+            scale: 1,
+            windowStart: 0,
+            threshold: 1
+        ) { _ in nil }
+    }
+
+    /// Adds the softmax of logits, which become it; at least one is above -infinity.
+    func addSoftmax(of logits: inout [Float], to sums: inout [Float]) {
+        precondition(logits.count == sums.count)
+        sums.withUnsafeMutableBufferPointer { sums in
+            let sums = sums.baseAddress
+            observe(
+                &logits, stride: logits.count, keys: logits.count,
+                visible: [UInt32(logits.count)], scale: 1, windowStart: 0, threshold: 0
+            ) { $0 == .sum ? sums : nil }
+        }
+    }
+
     /// L2 norms of rows in any plain format.
     func norms(of rows: Rows, to norms: UnsafeMutablePointer<Float>) {
         let chunk = max(1, 16384 / rows.dim)
@@ -96,6 +121,31 @@ extension Kernels {
                 )
             }
         }
+    }
+
+    /// The smallest and largest number of every channel of packed f32 rows, of which there is one at least.
+    func channelRanges(
+        _ rows: UnsafePointer<Float>,
+        count: Int,
+        dim: Int,
+        minimum: UnsafeMutablePointer<Float>,
+        maximum: UnsafeMutablePointer<Float>
+    ) {
+        precondition(count >= 1)
+        kv_channel_ranges(isa, minimum, maximum, rows, dim, count, dim)
+    }
+
+    /// The standard deviation of each packed f32 row's channels, shifted by an offset and scaled by a factor each.
+    func spreads(
+        _ rows: UnsafePointer<Float>,
+        count: Int,
+        dim: Int,
+        offset: [Float],
+        factor: [Float],
+        to spreads: UnsafeMutablePointer<Float>
+    ) {
+        precondition(offset.count == dim && factor.count == dim)
+        kv_spread_rows(isa, spreads, rows, dim, count, dim, offset, factor)
     }
 
     /// The index of the first number that is not finite.

@@ -92,4 +92,25 @@ enum LinearAlgebra {
             rows, size(dim), rows, size(dim), 0, &result, size(dim))
         return result
     }
+
+    /// a b (rows x columns) of packed row-major matrices, each perhaps transposed before.
+    static func product(
+        _ a: [Float], _ b: [Float], rows: Int, columns: Int, transposingA: Bool = false,
+        transposingB: Bool = false
+    ) -> [Float] {
+        let inner = a.count / rows
+        precondition(a.count == rows * inner && b.count == inner * columns)
+        var result = [Float](repeating: 0, count: rows * columns)
+        #if canImport(Accelerate)
+            let size = { (n: Int) in __LAPACK_int(n) }
+        #else
+            let size = { (n: Int) in Int32(n) }
+        #endif
+        cblas_sgemm(
+            CblasRowMajor, transposingA ? CblasTrans : CblasNoTrans,
+            transposingB ? CblasTrans : CblasNoTrans, size(rows), size(columns), size(inner), 1, a,
+            size(transposingA ? rows : inner), b, size(transposingB ? inner : columns), 0, &result,
+            size(columns))
+        return result
+    }
 }

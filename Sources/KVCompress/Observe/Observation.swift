@@ -12,10 +12,11 @@ public final class Observation: @unchecked Sendable {
     let workers: Workers
     let allocator: Allocator
 
-    // The lock guards the two caches below; all else is constant.
+    // The lock guards the caches below; all else is constant.
     private let lock = NSLock()
     private var received: [ReceivedAttention.Request: ReceivedAttention] = [:]
-    private var norms: [[Buffer<Float>]]?
+    private var keys: [[Buffer<Float>]]?
+    private var values: [[Buffer<Float>]]?
 
     init(cache: Cache, kernels: Kernels, workers: Workers, allocator: Allocator) {
         self.cache = cache
@@ -32,7 +33,8 @@ public final class Observation: @unchecked Sendable {
     /// Refuses a cache without queries, in the name of the method that needs them.
     func requireQueries(for method: String) throws(CompressionError) {
         guard let layer = cache.layers.firstIndex(where: { $0.queries == nil }) else { return }
-        let others = Plan.methods.filter { $0.stage == .evict && $0.needs.isEmpty }.map(\.name)
+        let stage = Plan.methods.first { $0.name == method }?.stage
+        let others = Plan.methods.filter { $0.stage == stage && $0.needs.isEmpty }.map(\.name)
         throw CompressionError(
             .queries,
             "'\(method)' needs the queries of the cache, and layer \(layer) carries none; "
@@ -55,15 +57,27 @@ public final class Observation: @unchecked Sendable {
     /// L2 norms of the keys, `[layer][kv head]`.
     func keyNorms() -> [[Buffer<Float>]] {
         lock.withLock {
-            if let norms { return norms }
-            let fresh = perHead { layer, head in
-                let keys = self.cache.layers[layer].keys[head]
-                let norms = self.allocator.buffer(Float.self, keys.count)
-                self.kernels.norms(of: keys, to: norms.pointer)
-                return norms
-            }
-            norms = fresh
-            return fresh
+            let norms = keys ?? norms { $0.keys }
+            keys = norms
+            return norms
+        }
+    }
+
+    /// L2 norms of the values, `[layer][kv head]`.
+    func valueNorms() -> [[Buffer<Float>]] {
+        lock.withLock {
+            let norms = values ?? norms { $0.values }
+            values = norms
+            return norms
+        }
+    }
+
+    private func norms(of side: @escaping @Sendable (CacheLayer) -> [Rows]) -> [[Buffer<Float>]] {
+        perHead { layer, head in
+            let rows = side(self.cache.layers[layer])[head]
+            let norms = self.allocator.buffer(Float.self, rows.count)
+            self.kernels.norms(of: rows, to: norms.pointer)
+            return norms
         }
     }
 

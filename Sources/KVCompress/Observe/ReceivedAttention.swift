@@ -11,6 +11,8 @@ struct ReceivedAttention: Sendable {
     /// What to compute.
     struct Request: Hashable {
         var reductions: Set<Reduction>
+        /// The last queries that are looked at.
+        var last = Int.max
         /// The last queries that `windowSum` counts.
         var window = 0
         /// `below` counts the queries that pay less than this share of what even attention would.
@@ -50,61 +52,38 @@ struct ReceivedAttention: Sendable {
         }
     }
 
-    /// All query heads of one kv head, in blocks of 64 rows at most, so that keys are read once per block.
+    /// All query heads of one kv head.
     private static func observe(
         _ request: Request,
         _ observation: Observation,
-        layer index: Int,
+        layer: Int,
         kvHead: Int,
         into target: Buffer<Float>
     ) {
-        let cache = observation.cache, layer = cache.layers[index], kernels = observation.kernels
-        guard let queries = layer.queries, let group = layer.group else {
+        let cache = observation.cache, keys = cache.layers[layer].keys[kvHead]
+        guard let queries = cache.layers[layer].queries, let group = cache.layers[layer].group
+        else {
             preconditionFailure("no queries")
         }
-        let keys = layer.keys[kvHead], tokens = cache.tokens, count = queries[0].count
-        let onlyWindow = request.reductions == [.windowSum]
-        let window = max(0, count - request.window)
-        let positions = min(max(1, 64 / group), count)
-        let packed = observation.allocator.buffer(Float.self, group * positions * keys.dim)
-        let logits = observation.allocator.buffer(Float.self, group * positions * tokens)
-        let scale = Float(1 / Double(keys.dim).squareRoot())
-
-        defer { withExtendedLifetime((packed, logits, target)) {} }
-
+        let count = queries[0].count, window = max(0, count - request.window)
         // Queries outside the window are no part of a window sum.
-        for start in stride(from: onlyWindow ? window : 0, to: count, by: positions) {
-            let block = start..<min(start + positions, count)
-            let visible = block.map { UInt32(tokens - count + $0 + 1) }
-            let seen = tokens - count + block.upperBound
-            for member in 0..<group {
-                kernels.convert(
-                    queries[kvHead * group + member],
-                    rows: block,
-                    to: packed.pointer + member * block.count * keys.dim
-                )
-            }
-            kernels.dots(
-                packed.pointer,
-                rows: group * block.count,
-                with: keys,
-                count: seen,
-                to: logits.pointer,
-                stride: tokens
-            )
+        let first = request.reductions == [.windowSum] ? window : max(0, count - request.last)
+        let scale = Float(1 / Double(keys.dim).squareRoot())
+        observation.forEachLogitBlock(layer: layer, kvHead: kvHead, from: first) { block in
             for member in 0..<group {
                 let head = kvHead * group + member
-                kernels.observe(
-                    logits.pointer + member * block.count * tokens,
-                    stride: tokens,
-                    keys: seen,
-                    visible: visible,
+                observation.kernels.observe(
+                    block.rows(member),
+                    stride: block.stride,
+                    keys: block.seen,
+                    visible: block.visible,
                     scale: scale,
-                    windowStart: min(max(0, window - start), block.count),
+                    windowStart: min(
+                        max(0, window - block.queries.lowerBound), block.queries.count),
                     threshold: request.threshold
                 ) { reduction in
                     place(reduction, in: request).map {
-                        target.pointer + ($0 * queries.count + head) * tokens
+                        target.pointer + ($0 * queries.count + head) * cache.tokens
                     }
                 }
             }

@@ -5,6 +5,7 @@ struct Arguments: Sendable {
         case share(Share)
         case budget(Budget)
         case amount(Amount)
+        case number(Double)
         indirect case choice(String, Arguments)
     }
 
@@ -38,6 +39,13 @@ struct Arguments: Sendable {
 
     func amount(_ name: String) -> Amount? {
         guard case .amount(let value)? = values[name] else { return nil }
+        return value
+    }
+
+    func number(_ name: String) -> Double {
+        guard case .number(let value) = values[name] else {
+            preconditionFailure("\(name) is no number")
+        }
         return value
     }
 
@@ -148,6 +156,14 @@ extension ValueKind {
                 try Arguments(term, choice.parameters, at: place, positional: true)
             )
         }
+        if case .word(let word, let kind) = self {
+            if term == Term(word: word) { return .choice(word, Arguments()) }
+            guard let value = try? kind.value(of: term, at: place) else {
+                let hint = Spelling.hint(term.word, among: [word]) + kind.unitHint(term.word)
+                throw refusal(at: place, hint)
+            }
+            return value
+        }
         guard term.arguments.isEmpty, let value = value(of: term.word) else {
             throw refusal(at: place, unitHint(term.word))
         }
@@ -160,7 +176,10 @@ extension ValueKind {
         case .share: Share(word).map { .share($0) }
         case .budget: Budget(word).map { .budget($0) }
         case .amount: Amount(word).map { .amount($0) }
-        case .choice: nil
+        case .rank: Amount(word).flatMap { $0.of(1_000_000) > 0 ? .amount($0) : nil }
+        case .number(let range):
+            decimalNumber(word).flatMap { range.contains($0) ? .number($0) : nil }
+        case .choice, .word: nil
         }
     }
 
@@ -168,7 +187,7 @@ extension ValueKind {
         CompressionError(.plan, "\(place) is not valid; expected \(expected).\(hint)")
     }
 
-    /// What somebody means who writes 64MB, 64mib or 0.25.
+    /// What somebody means who writes 64MB, 64mib, or 0.25 and 25% in each other's place.
     private func unitHint(_ word: String) -> String {
         let digits = word.prefix { $0.isNumber }
         let unit = word.dropFirst(digits.count).lowercased()
@@ -181,6 +200,7 @@ extension ValueKind {
         if let share = Double(word), share > 0, share < 1 {
             guess = "\((share * 1e6).rounded() / 1e4)%".replacing(".0%", with: "%")
         }
+        if let share = Share(word) { guess = decimalText(Double(share.millionths) / 1e6) }
         return guess != word && value(of: guess) != nil ? " Did you mean '\(guess)'?" : ""
     }
 }

@@ -104,8 +104,14 @@ public indirect enum ValueKind: Sendable {
     case budget
     /// Tokens, or a share of the tokens given to the plan.
     case amount
+    /// Dimensions, or a share of the energy.
+    case rank
+    /// A decimal number in a range; infinite bounds are none.
+    case number(ClosedRange<Double>)
     /// One of some words, each perhaps with parameters of its own.
     case choice([Choice])
+    /// One word, or something else.
+    case word(String, or: ValueKind)
 
     /// A word that a parameter takes.
     public struct Choice: Sendable {
@@ -141,8 +147,18 @@ public indirect enum ValueKind: Sendable {
         case .budget:
             "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
         case .amount: "a number of tokens or a share of all tokens such as 10%"
+        case .rank: "a number of dimensions such as 64, or a share of the energy such as 90%, not 0"
+        case .number(let range): "a number" + Self.bounds(range)
         case .choice(let choices): choices.map(\.signature).joined(separator: " | ")
+        case .word(let word, let kind): "\(word), or \(kind.expected)"
         }
+    }
+}
+
+extension ValueKind {
+    private static func bounds(_ range: ClosedRange<Double>) -> String {
+        let least = range.lowerBound.isFinite ? " from \(decimalText(range.lowerBound))" : ""
+        return least + (range.upperBound.isFinite ? " to \(decimalText(range.upperBound))" : "")
     }
 }
 

@@ -30,6 +30,12 @@ public struct Share: Hashable, Sendable, Codable, CustomStringConvertible {
         (2 * millionths * count + 1_000_000) / 2_000_000
     }
 
+    /// The share as a number from 0 to 1.
+    var exact: Double { Double(millionths) / 1_000_000 }
+
+    /// The same in single precision.
+    var fraction: Float { Float(exact) }
+
     /// The canonical text.
     public var description: String {
         let fraction = millionths % 10_000
@@ -118,4 +124,18 @@ public enum Amount: Hashable, Sendable, CustomStringConvertible {
 func wholeNumber(_ text: some StringProtocol) -> Int? {
     guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
     return Int(text)
+}
+
+/// The finite number that decimal digits write, perhaps with a sign, a point and an exponent.
+func decimalNumber(_ text: String) -> Double? {
+    guard text.utf8.allSatisfy({ "0123456789.eE+-".utf8.contains($0) }),
+        let number = Double(text), number.isFinite
+    else { return nil }
+    return number + 0  // there is one zero
+}
+
+/// The shortest text that reads back as the same number.
+func decimalText(_ number: Double) -> String {
+    let text = "\(number)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
 }

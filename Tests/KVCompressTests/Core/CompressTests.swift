@@ -5,7 +5,7 @@ import Testing
 
 /// What compressing promises for any cache, and what it refuses.
 @Suite struct CompressTests {
-    static let methods = ["streaming", "h2o", "snapkv", "tova", "knorm", "keydiff", "random"]
+    static let methods = SelectionTests.methods
 
     /// Tiny caches, tiny and huge budgets: every head keeps at least one token, positions are a subset.
     @Test(arguments: methods) func neverEmpty(method: String) throws {
@@ -13,12 +13,14 @@ import Testing
             var random = Seeded(seed)
             var shape = RandomCache.any(seed + 700, tokens: 1...(seed % 2 == 0 ? 5 : 70))
             shape.queries = random.int(1...shape.tokens)
-            let allocate = random.pick(["uniform", "pyramid", "adaptive"])
+            let allocate = random.pick(Registry.allocations.map { $0.identity.name })
             let budget = random.pick([
                 "1", "2", "7", "64", "100000", "0.0001%", "1%", "50%", "100%", "1GiB",
             ])
             let select = random.pick(["top", "pages(4)", "chunks(8)", "pages(64)"])
-            let crush = allocate != "adaptive" && random.int(0...2) == 0 ? " | kvcrush" : ""
+            let crush =
+                allocate != "adaptive" && allocate != "rank" && random.int(0...2) == 0
+                ? " | kvcrush" : ""
             let sinks = random.pick(["0", "4", "9223372036854775807"]),
                 recent = random.pick(["0", "3", "50%", "9223372036854775807"])
             let text =

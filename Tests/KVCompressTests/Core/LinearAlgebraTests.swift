@@ -29,6 +29,27 @@ import Testing
         }
     }
 
+    @Test func productsOfMatrices() {
+        var random = Seeded(7)
+        for _ in 0..<40 {
+            let (rows, inner, columns) = (random.int(1...9), random.int(1...9), random.int(1...9))
+            let (turnA, turnB) = (random.int(0...1) == 1, random.int(0...1) == 1)
+            let a = random.floats(rows * inner), b = random.floats(inner * columns)
+            let product = LinearAlgebra.product(
+                a, b, rows: rows, columns: columns, transposingA: turnA, transposingB: turnB)
+            for i in 0..<rows {
+                for j in 0..<columns {
+                    let exact = (0..<inner).reduce(0.0) { sum, k in
+                        let left = a[turnA ? k * rows + i : i * inner + k]
+                        let right = b[turnB ? j * inner + k : k * columns + j]
+                        return sum + Double(left) * Double(right)
+                    }
+                    #expect(abs(Double(product[i * columns + j]) - exact) < 1e-5)
+                }
+            }
+        }
+    }
+
     /// Orthonormal rows, and columns that lie on the same side as those they came from.
     @Test(arguments: [1, 2, 7, 33, 128]) func orthogonalMatrices(dim: Int) {
         var random = Seeded(dim)

@@ -7,7 +7,7 @@ struct ReferenceScores {
     let source: SeededCache
     let layer: Int
 
-    private var tokens: Int { source.cache.tokens }
+    var tokens: Int { source.cache.tokens }
 
     /// Attention probabilities of one query head, queries x tokens.
     func attention(_ head: Int) -> [[Double]] {
@@ -25,10 +25,14 @@ struct ReferenceScores {
     }
 
     func h2o(_ head: Int, mean: Bool) -> [Double] {
-        let attention = attention(head)
-        return (0..<tokens).map { token in
-            let sum = attention.reduce(0) { $0 + $1[token] }
-            let seenBy = attention.indices.filter { tokens - attention.count + $0 >= token }.count
+        added(attention(head), mean: mean)
+    }
+
+    /// Columns of queries x tokens added up, divided by the queries that could see the token if `mean`.
+    func added(_ rows: [[Double]], mean: Bool) -> [Double] {
+        (0..<tokens).map { token in
+            let sum = rows.reduce(0) { $0 + $1[token] }
+            let seenBy = rows.indices.filter { tokens - rows.count + $0 >= token }.count
             return mean ? sum / Double(seenBy) : sum
         }
     }
@@ -68,7 +72,38 @@ struct ReferenceScores {
         }
     }
 
-    private func dot(_ a: [Float], _ b: [Float]) -> Double {
+    func lagkv(_ head: Int, lag: Int) -> [Double] {
+        let scored = max(0, tokens / lag - 1) * lag
+        var scores = (0..<tokens).map { 1 + Double($0) / Double(tokens) }
+        func spread(_ row: [Float], next: ArraySlice<[Float]>) -> Double {
+            let channels = row.indices.map { c -> Double in
+                let column = next.map { Double($0[c]) }, low = column.min()!, high = column.max()!
+                return high > low ? (Double(row[c]) - low) / (high - low) : 0
+            }
+            let mean = channels.reduce(0, +) / Double(channels.count)
+            let sum = channels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+            return channels.count > 1 ? (sum / Double(channels.count - 1)).squareRoot() : 0
+        }
+        for start in stride(from: 0, to: scored, by: lag) {
+            let shares = [source.keys[layer][head], source.values[layer][head]].map { rows in
+                softmax(
+                    (start..<start + lag).map {
+                        spread(rows[$0], next: rows[start + lag..<start + 2 * lag])
+                    }
+                )
+            }
+            let sums = (0..<lag).map { shares[0][$0] + shares[1][$0] }
+            for token in 0..<lag {
+                let worse = (0..<lag).filter {
+                    sums[$0] < sums[token] || (sums[$0] == sums[token] && $0 > token)
+                }
+                scores[start + token] = Double(worse.count) / Double(lag)
+            }
+        }
+        return scores
+    }
+
+    func dot(_ a: [Float], _ b: [Float]) -> Double {
         zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
 }

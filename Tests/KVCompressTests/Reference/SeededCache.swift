@@ -24,6 +24,7 @@ struct SeededCache {
     var cache: Cache
     /// The keys: `[layer][head][token][element]`.
     var keys: [[[[Float]]]] = []
+    var values: [[[[Float]]]] = []
     var queries: [[[[Float]]]] = []
     let group: Int
 
@@ -36,14 +37,19 @@ struct SeededCache {
         dim: Int = 12,
         queries count: Int? = nil,
         format: ElementFormat = .f32,
-        padding: Int = 0
+        padding: Int = 0,
+        smoothness: Float = 0
     ) throws {
         var random = Seeded(seed)
         self.group = group
         let queryCount = count ?? tokens
         func heads(_ count: Int, _ rows: Int, _ range: ClosedRange<Float>) -> [Rows] {
             (0..<count).map { _ in
-                let numbers = random.floats(rows * (dim + padding), range)
+                var numbers = random.floats(rows * (dim + padding), range)
+                // Every row is partly the one before.
+                for i in numbers.indices.dropFirst(dim + padding) where smoothness > 0 {
+                    numbers[i] += smoothness * (numbers[i - dim - padding] - numbers[i])
+                }
                 return Self.rows(numbers, format, dim: dim, stride: dim + padding)
             }
         }
@@ -56,6 +62,7 @@ struct SeededCache {
                 CacheLayer(keys: keys, values: values, queries: queryCount > 0 ? queries : nil)
             )
             self.keys.append(keys.map(Self.arrays))
+            self.values.append(values.map(Self.arrays))
             self.queries.append(queries.map(Self.arrays))
         }
         cache = try Cache(layers: built)

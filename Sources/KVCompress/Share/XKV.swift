@@ -1,0 +1,98 @@
+/// The values of adjacent layers share coefficients in one basis.
+///
+/// Rows of all heads of a group of layers stand side by side, tokens x (layers x heads x dim); its best
+/// approximation of some rank is stored as coefficients, one row per token for the whole group, and a
+/// map for every layer and head. Keys stay as they are: after RoPE they have no such basis, which the
+/// paper finds before it.
+struct XKV: Sharer {
+    static let identity = MethodIdentity(
+        name: "xkv",
+        summary: "groups of adjacent layers share coefficients of their values in one basis",
+        source: "xKV, arXiv 2503.18893, section 3 (values; keys would need the state before RoPE)",
+        parameters: [
+            ParameterDescription("layers", .count(2...Int.max), default: "2", "layers of a group"),
+            ParameterDescription(
+                "rank", .rank, default: "90%",
+                "coefficients of a token for the whole group, or the energy that they hold; at most \(mostRank)"
+            ),
+        ])
+
+    /// Rows longer than this no kernel takes.
+    static let mostRank = 1024
+
+    let layers: Int
+    let rank: Amount
+
+    init(_ arguments: Arguments) {
+        layers = arguments.count("layers")
+        rank = arguments.amount("rank")!
+    }
+
+    var settings: [String: String] { ["layers": "\(layers)", "rank": rank.description] }
+
+    var isPerHead: Bool { false }
+
+    func groups(layers: Int) -> [Range<Int>] {
+        stride(from: 0, to: layers, by: self.layers).map {
+            $0..<$0 + min(self.layers, layers - $0)
+        }
+    }
+
+    func retained(_ keys: CommonRows, remarks: inout [String]) -> [[Bool]]? {
+        keys.counts.map { [Bool](repeating: false, count: $0) }
+    }
+
+    func shared(_ side: Side, _ rows: CommonRows) -> SharedRows? {
+        guard side == .values, let count = rows.counts.first, count > 0 else { return nil }
+        let heads = rows.counts.count
+        let width = rows.rows.count * heads * rows.dim
+        let basis = TokenBasis(matrix(rows, width: width), width: width) { energies in
+            min(Self.mostRank, rank(energies))
+        }
+        let largest = basis.coefficients.reduce(0) { max($0, $1.magnitude) }
+        guard largest <= RowPairs.largestNorm else { return nil }
+        let coefficients = rows.allocator.buffer(Float.self, basis.coefficients.count)
+        coefficients.pointer.update(from: basis.coefficients, count: basis.coefficients.count)
+        let bases = rows.rows.indices.map { layer in
+            (0..<heads).map { head in
+                Basis(
+                    matrix: basis.block((layer * heads + head) * rows.dim, dim: rows.dim),
+                    dim: rows.dim, allocator: rows.allocator, kernels: rows.kernels)
+            }
+        }
+        return SharedRows(rows: [coefficients], dim: basis.rank, norms: nil, bases: bases)
+    }
+
+    /// The rows of all layers and heads side by side.
+    private func matrix(_ rows: CommonRows, width: Int) -> [Float] {
+        let heads = rows.counts.count, count = rows.counts[0]
+        return [Float](unsafeUninitializedCapacity: count * width) { matrix, initialized in
+            for (layer, buffers) in rows.rows.enumerated() {
+                for (head, buffer) in buffers.enumerated() {
+                    let column = (layer * heads + head) * rows.dim
+                    for row in 0..<count {
+                        (matrix.baseAddress! + row * width + column).initialize(
+                            from: buffer.pointer + row * rows.dim, count: rows.dim)
+                    }
+                }
+            }
+            initialized = count * width
+        }
+    }
+
+    /// How many of the energies, largest first, are kept.
+    private func rank(_ energies: [Float]) -> Int {
+        switch rank {
+        case .tokens(let rank): return min(rank, energies.count)
+        case .share(let share):
+            let wanted =
+                energies.reduce(0) { $0 + Double($1) } * Double(share.millionths) / 1_000_000
+            var sum = 0.0
+            let rank = energies.prefix { energy in
+                defer { sum += Double(energy) }
+                return sum < wanted
+            }.count
+            return max(1, rank)
+        }
+    }
+}
