@@ -38,7 +38,11 @@ let package = Package(
             linkerSettings: [
                 .linkedFramework("Accelerate", .when(platforms: [.macOS, .iOS]))
             ]),
-        .target(name: "KVFiles", dependencies: ["KVCompress"], swiftSettings: swiftSettings),
+        .systemLibrary(
+            name: "CZstd", pkgConfig: "libzstd",
+            providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .target(
+            name: "KVFiles", dependencies: ["KVCompress", "CZstd"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",
             dependencies: [

@@ -4,7 +4,7 @@
 public struct CompressionError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What kind of trouble it is, for programs.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case plan, cache, queries, values, archive, layer }
+        private enum Kind { case plan, cache, queries, values, archive, layer, place }
         private let kind: Kind
 
         /// The plan's text or combination of stages is not legal.
@@ -19,6 +19,8 @@ public struct CompressionError: Error, Hashable, Sendable, CustomStringConvertib
         public static let archive = Code(kind: .archive)
         /// A request does not fit the layer it is made of: its heads, head dim or positions.
         public static let layer = Code(kind: .layer)
+        /// The file that values should live in cannot be made: its directory, or no room.
+        public static let place = Code(kind: .place)
     }
 
     /// What kind of trouble it is.

@@ -55,7 +55,9 @@ public final class MappedFile: Sendable {
 
     /// A range of the bytes that keeps the mapping alive.
     public func storage(_ range: Range<Int>) -> Storage {
-        Storage(unsafeBytes: UnsafeRawBufferPointer(rebasing: mapping[range]), keptBy: self)
+        Storage(
+            unsafeBytes: UnsafeRawBufferPointer(rebasing: mapping[range]), keptBy: self,
+            isMapped: true)
     }
 }
 

@@ -44,6 +44,8 @@ struct ComparisonResult: Encodable {
             case errorWorst = "error_worst"
             case compressMilliseconds = "compress_ms"
             case attendNanoseconds = "attend_ns_per_query"
+            case valueBytesPerStep = "value_bytes_per_step"
+            case massCovered = "mass_covered"
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -55,6 +57,8 @@ struct ComparisonResult: Encodable {
             try container.encode(row.mass, forKey: .mass)
             try container.encode(row.compressMilliseconds, forKey: .compressMilliseconds)
             try container.encode(row.attendNanosecondsPerQuery, forKey: .attendNanoseconds)
+            try container.encodeIfPresent(row.valueBytesPerStep, forKey: .valueBytesPerStep)
+            try container.encodeIfPresent(row.massCovered, forKey: .massCovered)
         }
     }
 
@@ -80,8 +84,21 @@ struct ComparisonResult: Encodable {
         mass: the full cache's attention on tokens that still have an entry. Ratio: against f16, all side data counted.
         Times: \(source.threads == 1 ? "one thread" : "\(source.threads) threads"), \(source.instructionSet); \
         attend is one query of one head, decoding token by token.
-        \(caution)
+        \(placed)\(caution)
         """
+    }
+
+    /// What plans read of what they keep, of those that do not read all.
+    private var placed: String {
+        rows.enumerated().compactMap { index, row in
+            guard let bytes = row.valueBytesPerStep, let mass = row.massCovered else { return nil }
+            let mapped =
+                row.report.mappedBytes > 0
+                ? "\(row.report.residentBytes.grouped) bytes resident, \(row.report.mappedBytes.grouped) in files; "
+                : ""
+            return "Plan \(index + 1): \(mapped)decoding a token reads \(bytes.grouped) bytes of values, "
+                + "on which \(percent(mass)) of the attention falls.\n"
+        }.joined()
     }
 
     /// So that nobody learns the wrong thing from a short text.

@@ -14,6 +14,7 @@ struct Compress: ParsableCommand {
               kvc compress in.safetensors --plan q8 -o out.kvc
               kvc compress in.safetensors --plan 'snapkv(budget=25%) | q4' -o out.kvc
               kvc compress in.safetensors --plan 'h2o(budget=64MiB) | kvcrush' -o out.kvc
+              kvc compress in.safetensors --plan q8 --pack -o out.kvc
             """
     )
 
@@ -29,6 +30,13 @@ struct Compress: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Write the report as JSON, too.", valueName: "r.json"))
     var report: String?
 
+    @Flag(
+        name: .long,
+        help:
+            "Pack the file without loss (zstd): smaller on disk, slower to open, the same in memory."
+    )
+    var pack = false
+
     @OptionGroup var work: WorkOptions
 
     func run() throws {
@@ -41,13 +49,15 @@ struct Compress: ParsableCommand {
             try plan.compress(cache, options: CompressionOptions(workers: work.workers))
         }
         status.now("writing \(output)")
+        let url = URL(fileURLWithPath: output)
         try Container.write(
             compressed.archive(),
             metadata: compressed.metadata,
-            to: URL(fileURLWithPath: output)
+            to: url,
+            pack: pack
         )
         if let report { try write(jsonText(compressed.report) + "\n", to: report) }
         status.end()
-        work.say(compressed.report.text)
+        work.say(compressed.report.text(file: "\(try MappedFile(url).byteCount.grouped) bytes"))
     }
 }

@@ -23,7 +23,7 @@ struct Inspect: ParsableCommand {
             url.pathExtension == "kvc" || mapped.bytes.dropFirst().starts(with: "KVC".utf8)
         let summary =
             if isContainer {
-                Summary(try CompressedCache(file: file), bytes: mapped.byteCount)
+                try Summary(Container(url), file)
             } else {
                 try Summary(KVDump.read(url), bytes: mapped.byteCount)
             }
@@ -67,6 +67,8 @@ private struct Summary: Encodable {
 
     let kind: Kind
     let bytes: Int
+    /// The length that a packed .kvc file would have unpacked.
+    var unpackedBytes: Int?
     let tokens: Int
     /// Queries per head that a dump carries.
     var queries: Int?
@@ -80,6 +82,7 @@ private struct Summary: Encodable {
     enum CodingKeys: String, CodingKey {
         case kind, bytes, tokens, queries, layers, metadata, report
         case keyRanks = "key_ranks"
+        case unpackedBytes = "unpacked_bytes"
     }
 
     init(_ cache: Cache, bytes: Int) throws {
@@ -101,9 +104,11 @@ private struct Summary: Encodable {
         }
     }
 
-    init(_ compressed: CompressedCache, bytes: Int) {
+    init(_ container: Container, _ path: String) throws {
+        let compressed = try CompressedCache(container, path)
         kind = .container
-        self.bytes = bytes
+        bytes = container.file.byteCount
+        if container.unpackedByteCount > bytes { unpackedBytes = container.unpackedByteCount }
         tokens = compressed.tokens
         metadata = compressed.metadata
         layers = compressed.geometry.map {
@@ -116,7 +121,8 @@ private struct Summary: Encodable {
         var table = Table(leading: 2)
         table.add([
             "file",
-            (kind == .dump ? "KV dump" : "compressed cache (.kvc)") + ", \(bytes.grouped) bytes",
+            (kind == .dump ? "KV dump" : "compressed cache (.kvc)") + ", \(bytes.grouped) bytes"
+                + (unpackedBytes.map { ", packed from \($0.grouped)" } ?? ""),
         ])
         for (name, value) in metadata.sorted(by: { $0.key < $1.key })
         where !["format", "keys"].contains(name) {
@@ -138,6 +144,6 @@ private struct Summary: Encodable {
                 "key ranks", numbers + " (dimensions that hold 90% of a layer's key energy)",
             ])
         }
-        return table.text + (report.map { "\n" + $0.text } ?? "")
+        return table.text + (report.map { "\n" + $0.text() } ?? "")
     }
 }

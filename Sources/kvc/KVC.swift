@@ -23,7 +23,7 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self,
+            Compare.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self,
             Methods.self,
             KernelsCommand.self,
         ]

@@ -2,8 +2,8 @@ import Foundation
 import KVCompress
 
 extension Report {
-    /// The report for people.
-    var text: String {
+    /// The report for people, with what there is to say of the file that the cache lies in.
+    func text(file: String? = nil) -> String {
         var table = Table(leading: 2)
         table.add(["plan", plan])
         table.add(["tokens", tokens.grouped])
@@ -24,6 +24,10 @@ extension Report {
             ])
         }
         table.add(["resident", "\(residentBytes.grouped) bytes, with padding"])
+        if let file { table.add(["file", file]) }
+        if mappedBytes > 0 {
+            table.add(["mapped", "\(mappedBytes.grouped) bytes in files, with padding"])
+        }
         table.add([
             "peak",
             "\(peakBytes.grouped) bytes while compressing, in \(String(format: "%.3f", seconds)) s",

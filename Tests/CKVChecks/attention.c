@@ -63,37 +63,57 @@ static void draw_states(kvc_case *c, kvc_pair maximum, kvc_pair sum, size_t rows
     kvc_mirror(maximum), kvc_mirror(sum);
 }
 
-void kvc_check_softmax_fold(kvc_case *c) {
-    const size_t rows = kvc_between(c, 1, 40), n = kvc_length(c, 191), stride = kvc_stride(c, n);
-    const float scale = kvc_chance(c, 20) ? 1 : 0.01f + fabsf(kvc_unit(c));
-    const float softcap = kvc_chance(c, 30) ? 1 + 50 * fabsf(kvc_unit(c)) : 0;
-    const kvc_pair logits = kvc_floats_in_place(c, "logits", rows, n, stride, 200);
-    uint32_t *const visible = kvc_input(c, "visible", kvc_u32, 1, rows, rows);
+typedef struct logits_shape {
+    size_t rows, n, stride;
+    float scale, softcap;
+    kvc_pair logits;
+    const uint32_t *visible;
+    kv_entry_vectors vectors;
+} logits_shape;
+
+static logits_shape draw_logits(kvc_case *c) {
+    logits_shape s = {.rows = kvc_between(c, 1, 40), .n = kvc_length(c, 191)};
+    s.stride = kvc_stride(c, s.n);
+    s.scale = kvc_chance(c, 20) ? 1 : 0.01f + fabsf(kvc_unit(c));
+    s.softcap = kvc_chance(c, 30) ? 1 + 50 * fabsf(kvc_unit(c)) : 0;
+    s.logits = kvc_floats_in_place(c, "logits", s.rows, s.n, s.stride, 200);
+    uint32_t *const visible = kvc_input(c, "visible", kvc_u32, 1, s.rows, s.rows);
     const bool all = kvc_chance(c, 40);
-    for (size_t r = 0; r < rows; r++)
-        visible[r] = (uint32_t)(all ? n + kvc_below(c, 2) : kvc_below(c, n + 3));
-
-    kv_entry_vectors vectors = {0, 0, 0};
+    for (size_t r = 0; r < s.rows; r++)
+        visible[r] = (uint32_t)(all ? s.n + kvc_below(c, 2) : kvc_below(c, s.n + 3));
+    s.visible = visible;
     if (kvc_chance(c, 50)) {
-        float *const bias = kvc_floats(c, "logit_bias", 1, n, n, 10);
+        float *const bias = kvc_floats(c, "logit_bias", 1, s.n, s.n, 10);
         const unsigned holes = kvc_chance(c, 50) ? 0 : (unsigned)kvc_below(c, 120);
-        for (size_t t = 0; t < n; t++)
+        for (size_t t = 0; t < s.n; t++)
             if (kvc_chance(c, holes)) bias[t] = -INFINITY;
-        vectors.logit_bias = bias;
+        s.vectors.logit_bias = bias;
     }
-    if (kvc_chance(c, 30)) vectors.key_scale = kvc_floats(c, "key_scale", 1, n, n, 3);
-    if (kvc_chance(c, 30)) vectors.value_scale = kvc_floats(c, "value_scale", 1, n, n, 3);
-    kvc_shape(c, "rows %zu n %zu stride %zu scale %a softcap %a%s%s%s", rows, n, stride,
-              (double)scale, (double)softcap, vectors.logit_bias ? " bias" : "",
-              vectors.key_scale ? " key_scale" : "", vectors.value_scale ? " value_scale" : "");
+    if (kvc_chance(c, 30)) s.vectors.key_scale = kvc_floats(c, "key_scale", 1, s.n, s.n, 3);
+    if (kvc_chance(c, 30)) s.vectors.value_scale = kvc_floats(c, "value_scale", 1, s.n, s.n, 3);
+    kvc_shape(c, "rows %zu n %zu stride %zu scale %a softcap %a%s%s%s", s.rows, s.n, s.stride,
+              (double)s.scale, (double)s.softcap, s.vectors.logit_bias ? " bias" : "",
+              s.vectors.key_scale ? " key_scale" : "",
+              s.vectors.value_scale ? " value_scale" : "");
+    return s;
+}
 
-    const kvc_pair maximum = kvc_output(c, "maximum", kvc_f32, 1, rows, rows);
-    const kvc_pair sum = kvc_output(c, "sum", kvc_f32, 1, rows, rows);
-    const kvc_pair rescale = kvc_output(c, "rescale", kvc_f32, 1, rows, rows);
-    draw_states(c, maximum, sum, rows);
+void kvc_check_finish_logits(kvc_case *c) {
+    const logits_shape s = draw_logits(c);
     KVC_BOTH(v)
-    kv_softmax_fold(c->level[v], logits.at[v], stride, rows, n, visible, scale, softcap, &vectors,
-                    maximum.at[v], sum.at[v], rescale.at[v]);
+    kv_finish_logits(c->level[v], s.logits.at[v], s.stride, s.rows, s.n, s.visible, s.scale,
+                     s.softcap, &s.vectors);
+}
+
+void kvc_check_softmax_fold(kvc_case *c) {
+    const logits_shape s = draw_logits(c);
+    const kvc_pair maximum = kvc_output(c, "maximum", kvc_f32, 1, s.rows, s.rows);
+    const kvc_pair sum = kvc_output(c, "sum", kvc_f32, 1, s.rows, s.rows);
+    const kvc_pair rescale = kvc_output(c, "rescale", kvc_f32, 1, s.rows, s.rows);
+    draw_states(c, maximum, sum, s.rows);
+    KVC_BOTH(v)
+    kv_softmax_fold(c->level[v], s.logits.at[v], s.stride, s.rows, s.n, s.visible, s.scale,
+                    s.softcap, &s.vectors, maximum.at[v], sum.at[v], rescale.at[v]);
 }
 
 typedef struct accumulate_shape {

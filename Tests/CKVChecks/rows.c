@@ -134,3 +134,21 @@ void kvc_check_hadamard(kvc_case *c) {
     const kvc_pair rows = kvc_floats_in_place(c, "rows", count, dim, stride, 1e15f);
     KVC_BOTH(v) kv_hadamard(c->level[v], rows.at[v], stride, count, dim);
 }
+
+void kvc_check_rope_rows(kvc_case *c) {
+    const size_t dim = kvc_dim(c), pairs = kvc_below(c, dim / 2 + 1), stride = kvc_stride(c, dim);
+    const size_t count = kvc_entries(c, 20, dim);
+    const bool interleaved = kvc_chance(c, 50), inverse = kvc_chance(c, 50);
+    kvc_shape(c, "count %zu dim %zu pairs %zu stride %zu interleaved %d inverse %d", count, dim,
+              pairs, stride, interleaved, inverse);
+    uint32_t *const positions = kvc_input(c, "positions", kvc_u32, 1, count, count);
+    for (size_t i = 0; i < count; i++)
+        positions[i] = (uint32_t)kvc_next(c) >> kvc_between(c, 1, 31);
+    float *const frequencies = kvc_input(c, "frequencies", kvc_f32, 1, pairs, pairs);
+    for (size_t i = 0; i < pairs; i++)
+        frequencies[i] = kvc_chance(c, 20) ? 1 : fabsf(kvc_unit(c)) * powf(2, -(float)(i % 30));
+    const kvc_pair rows = kvc_floats_in_place(c, "rows", count, dim, stride, 1e15f);
+    KVC_BOTH(v)
+    kv_rope_rows(c->level[v], rows.at[v], stride, count, positions, frequencies, pairs, interleaved,
+                 inverse);
+}

@@ -213,6 +213,51 @@ import Testing
         }
     }
 
+    /// Logits finished first are the reference's, and fold to the bits that raw dots fold to.
+    @Test func finishedLogitsFoldAlike() {
+        var random = Random(29)
+        for _ in 0..<200 {
+            let (rows, n) = (random.int(1...6), random.int(1...191))
+            var softmax = Reference.Softmax(scale: Double(Float(0.05 + random.unit().magnitude)))
+            if random.chance(30) { softmax.softcap = 20 }
+            if random.chance(50) {
+                softmax.bias = (0..<n).map { _ in random.chance(10) ? -.infinity : 3 * random.unit() }
+            }
+            if random.chance(30) { softmax.keyScale = (0..<n).map { _ in 1 + random.unit() } }
+            if random.chance(30) { softmax.valueScale = (0..<n).map { _ in 1 + random.unit() } }
+            let visible = (0..<rows).map { _ in UInt32(random.int(0...n + 1)) }
+            let raw = random.normals(rows * n, scale: 8)
+
+            var finished = raw
+            withVectors(of: softmax) { vectors in
+                kv_finish_logits(
+                    .scalar, &finished, n, rows, n, visible, Float(softmax.scale),
+                    Float(softmax.softcap), vectors)
+            }
+            for r in 0..<rows {
+                for t in 0..<n {
+                    let expected = t < visible[r] ? softmax.logit(Double(raw[r * n + t]), t) : -.infinity
+                    let got = Double(finished[r * n + t])
+                    #expect(got == expected || abs(got - expected) <= 1e-5 * (abs(expected) + 10))
+                }
+            }
+
+            func folded(_ logits: [Float], _ softmax: Reference.Softmax) -> [[Float]] {
+                var weights = logits
+                var maximum = [Float](repeating: -.infinity, count: rows)
+                var sum = [Float](repeating: 0, count: rows), rescale = sum
+                foldKernel(
+                    &weights, n: n, visible: visible, softmax: softmax, maximum: &maximum, sum: &sum,
+                    rescale: &rescale)
+                return [weights, maximum, sum, rescale]
+            }
+            let replay = Reference.Softmax(valueScale: softmax.valueScale)
+            #expect(
+                folded(finished, replay).map { $0.map(\.bitPattern) }
+                    == folded(raw, softmax).map { $0.map(\.bitPattern) })
+        }
+    }
+
     /// Attention over n entries cut anywhere, folded in order or merged from parts, is one attention.
     @Test func anySplitGivesTheSameAttention() {
         var random = Random(23)

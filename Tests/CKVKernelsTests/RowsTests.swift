@@ -176,4 +176,31 @@ import Testing
         kv_hadamard(.scalar, &rows, 3, 0, 3)
         #expect(rows == [1, 2, 3])
     }
+
+    /// Positions to the last that there can be, pairs of all kinds, elements behind the pairs.
+    @Test func ropeTurnsPairs() {
+        var random = Random(6)
+        for position in [0, 1, 2, 63, 4095, 131_071, 1_000_000, UInt32(Int32.max)] {
+            for pairs in [0, 1, 3, 16, 64, 65] {
+                let interleaved = random.int(0...1) == 1, inverse = random.int(0...1) == 1
+                let frequencies = (0..<pairs).map {
+                    Float(pow(10000, -Double($0) / Double(pairs)))
+                }
+                let row = random.normals(2 * pairs + random.int(0...3), scale: 2)
+                var turned = row
+                kv_rope_rows(
+                    .scalar, &turned, row.count, 1, [position], frequencies, pairs, interleaved,
+                    inverse)
+                let expected = Reference.rope(
+                    row, position: position, frequencies: frequencies, interleaved: interleaved,
+                    inverse: inverse)
+                for (x, y) in zip(turned, expected) { #expect(abs(Double(x) - y) < 2e-6) }
+                #expect(turned[(2 * pairs)...] == row[(2 * pairs)...])
+                kv_rope_rows(
+                    .scalar, &turned, row.count, 1, [position], frequencies, pairs, interleaved,
+                    !inverse)
+                for (x, y) in zip(turned, row) { #expect(abs(x - y) < 4e-6) }
+            }
+        }
+    }
 }

@@ -42,6 +42,27 @@ struct CommandTests {
         #expect(readBack as NSDictionary == report as NSDictionary)
     }
 
+    @Test func packedFilesAreSmallerAndHoldTheSame() throws {
+        for (name, flags) in [("a.kvc", []), ("p.kvc", ["--pack"])] {
+            let run = try place.kvc(
+                ["compress", example("tinystories-5m"), "--plan", "f16", "-o", name] + flags
+            )
+            #expect(run.status == 0 && run.output.contains("\nfile "))
+            try place.succeed("export", name, "-o", "\(name).safetensors")
+        }
+        let exports = try ["a.kvc", "p.kvc"].map {
+            try Data(contentsOf: place.url("\($0).safetensors"))
+        }
+        #expect(exports[0] == exports[1])
+        let plain = try place.succeed("inspect", "a.kvc", "--json").json
+        let packed = try place.succeed("inspect", "p.kvc", "--json").json
+        let bytes = try #require(packed["bytes"] as? Int)
+        #expect(plain["unpacked_bytes"] == nil)
+        #expect(try bytes < #require(plain["bytes"] as? Int) * 9 / 10)
+        #expect(try #require(packed["unpacked_bytes"] as? Int) > bytes)
+        #expect(try place.succeed("inspect", "p.kvc").output.contains("packed from"))
+    }
+
     @Test func inspectDescribesDumps() throws {
         let text = try place.succeed("inspect", example("stories260k")).output
         for words in [

@@ -370,6 +370,17 @@ extension DraftRows {
         _ = try Plan("knorm(budget=50%) | d2o").compress(source.cache)
     }
 
+    /// The paper's rule multiplies values by the length of a run.
+    @Test func mergedNumbersBeyondTheFormatAreRefused() throws {
+        let keys = Rows([Float](repeating: 1, count: 60), dim: 1)
+        let values = Rows([Float](repeating: 4000, count: 60), dim: 1)
+        let cache = try Cache(layers: [CacheLayer(keys: [keys], values: [values], queries: [keys])])
+        let text = "kvmerger(sinks=0, recent=0, heavy=0, values=paper)"
+        let error = #expect(throws: CompressionError.self) { try Plan(text).compress(cache) }
+        #expect("\(error!)".contains("layer 0, value head 0: merged into 240000.0, beyond 65504.0"))
+        _ = try Plan("\(text) | f32").compress(cache)
+    }
+
     /// A budget that protection does not leave room for is told once.
     @Test func remarks() throws {
         let source = try SeededCache(seed: 1, tokens: 100)

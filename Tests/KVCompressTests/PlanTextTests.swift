@@ -153,20 +153,32 @@ import Testing
             let own = pick([
                 "h2o", "h2o:rule=sum", "snapkv", "snapkv:pool=\(pick(["none", "mean", "max(3)"]))",
                 "tova", "knorm",
-                "keydiff", "streaming", "random:seed=\(number(0...9))",
+                "keydiff", "streaming", "lagkv:lag=\(number(1...999))", "rkv:similar=12.5%",
+                "scissorhands:history=9", "keyformer:temperature=3",
+                "expected-attention:epsilon=2%",
+                "random:seed=\(number(0...9))",
             ]).split(separator: ":").map(String.init)
             var common = [
                 "sinks=\(number(0...9))", "recent=\(pick(["3", "0", "50%", "12.25%"]))",
                 "select=\(pick(["top", "chunks", "chunks(5)", "pages(16)", "pages(32)"]))",
             ]
-            common.append(adaptive ? "allocate=adaptive" : "tokens=\(pick(["head", "layer"]))")
+            common.append(
+                adaptive
+                    ? "allocate=\(pick(["adaptive", "rank"]))"
+                    : pick([
+                        "tokens=head", "tokens=layer", "allocate=dynamic", "allocate=dynamic(3)",
+                        "allocate=greedy", "allocate=entropy",
+                    ])
+            )
             let budget =
                 "budget="
                 + pick(["25%", "0.5%", "100%", "512", "1", "64MiB", "3KiB", "1000B", "2GiB"])
             stages.append(
                 call(own[0], ([budget] + own.dropFirst() + some(common)).shuffled(using: &random))
             )
-            if !stages[0].contains("adaptive"), Bool.random(using: &random) {
+            if !stages[0].contains("adaptive"), !stages[0].contains("rank"),
+                Bool.random(using: &random)
+            {
                 stages.append(
                     call(
                         "kvcrush",

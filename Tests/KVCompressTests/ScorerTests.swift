@@ -143,7 +143,7 @@ import Testing
         let one = try plan.compress(cache)
         let three = try plan.compress(
             cache,
-            options: CompressionOptions(workers: Workers(threads: 3), instructionSet: .scalar)
+            options: CompressionOptions(workers: Workers(threads: 3))
         )
         for layer in cache.layers.indices {
             for head in cache.layers[layer].keys.indices {

@@ -15,16 +15,18 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        "f32", "f16", "bf16", "q8", "q4(group=64)", "q3", "q2", "turboquant(bits=3)", "q4(keys=per-channel, values=per-token)",
-        "snapkv(budget=25%) | kvcrush(share=25%) | kv(keys=q8, values=q4, window=64, protect=1)",
-    ])
-    func attendsTheSameAfterAFile(plan: String) throws {
+    @Test(
+        arguments: [
+            "f32", "f16", "bf16", "q8", "q4(group=64)", "q3", "q2", "turboquant(bits=3)",
+            "q4(keys=per-channel, values=per-token)",
+            "snapkv(budget=25%) | kvcrush(share=25%) | kv(keys=q8, values=q4, window=64, protect=1)",
+        ], [false, true])
+    func attendsTheSameAfterAFile(plan: String, pack: Bool) throws {
         let scratch = try Scratch()
         let cache = try dump()
         let compressed = try Plan(plan).compress(cache)
         try Container.write(
-            compressed.archive(), metadata: compressed.metadata, to: scratch["file"])
+            compressed.archive(), metadata: compressed.metadata, to: scratch["file"], pack: pack)
         let (archive, metadata) = try Container.read(from: scratch["file"])
         let copy = try CompressedCache(archive: archive)
         #expect(metadata == cache.metadata && copy.metadata == cache.metadata)

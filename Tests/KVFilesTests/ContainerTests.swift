@@ -183,7 +183,7 @@ func smallArchive() -> Archive {
             table(64, UInt64(0)))
         try expect(.format, "table entry 0 at byte 64: \"manifest\"", table(72, UInt64.max))
         try expect(.format, "table entry 0 at byte 64: its name is not", table(84, UInt32(0)))
-        try expect(.format, "table entry 0 at byte 64: its name is not", table(84, UInt32.max))
+        try expect(.format, "table entry 0 at byte 64: packed in a way", table(84, UInt32.max))
         try expect(
             .format, "table entry 0 at byte 64: it is named \"Manifest\"",
             table(88, UInt8(ascii: "M")))

@@ -5,19 +5,10 @@
 // returns early. Every exponent is at most 0, so a sum of n weights is at most n. The maximum is
 // written as +0 where it is a zero, since which zero a reduction finds first depends on its order.
 // A NaN logit counts as a hole.
-#include "common/arithmetic.h"
+#include "attention/logit.h"
 #include "dispatch/variants.h"
 
 #pragma STDC FP_CONTRACT OFF
-
-static float logit(float dot, size_t t, float scale, float softcap,
-                   const kv_entry_vectors *vectors) {
-    float x = dot * scale;
-    if (vectors && vectors->key_scale) x *= vectors->key_scale[t];
-    if (softcap > 0) x = softcap * kv_tanh(x / softcap);
-    if (vectors && vectors->logit_bias) x += vectors->logit_bias[t];
-    return x;
-}
 
 void kv_softmax_fold_scalar(float *logits, size_t logits_stride, size_t rows, size_t n,
                             const uint32_t *visible, float scale, float softcap,
@@ -28,7 +19,7 @@ void kv_softmax_fold_scalar(float *logits, size_t logits_stride, size_t rows, si
 
         float top = maximum[r];
         for (size_t t = 0; t < n; t++) {
-            row[t] = t < visible[r] ? logit(row[t], t, scale, softcap, vectors) : -INFINITY;
+            row[t] = t < visible[r] ? kv_logit(row[t], t, scale, softcap, vectors) : -INFINITY;
             top = kv_max(row[t], top);
         }
         if (top == -INFINITY) {

@@ -98,6 +98,14 @@ void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride
 /// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
 void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
 
+/// In place, every row at its position: RoPE turns pair i, elements (x, y), by the angle
+/// position * frequencies[i], `inverse` by its negative:
+///   x' = fma(x, cos, -(y * sin)), y' = fma(y, cos, x * sin)
+/// with cosine and sine rounded once from double. Pair i is (i, i + pairs), or (2i, 2i + 1) when
+/// `interleaved`; further elements stay as they are. Positions are below 2^31, frequencies 0 ... 1.
+void kv_rope_rows(kv_isa isa, float *rows, size_t stride, size_t count, const uint32_t *positions,
+                  const float *frequencies, size_t pairs, bool interleaved, bool inverse);
+
 // ---------------------------------------------------------------------------------------------
 // attention/: score, fold and accumulate on plain rows
 //
@@ -134,6 +142,12 @@ typedef struct kv_entry_vectors {
 void kv_softmax_fold(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
                      const uint32_t *visible, float scale, float softcap,
                      const kv_entry_vectors *vectors, float *maximum, float *sum, float *rescale);
+
+/// The logits x of kv_softmax_fold alone, in place. Folded later with scale 1, softcap 0, the same
+/// `visible` and no vectors but value_scale, they give the bits that the raw dots would have given.
+void kv_finish_logits(kv_isa isa, float *logits, size_t logits_stride, size_t rows, size_t n,
+                      const uint32_t *visible, float scale, float softcap,
+                      const kv_entry_vectors *vectors);
 
 /// accumulator (rows x dim, packed), per row r and element c:
 ///   a = accumulator * rescale[r]; then for t ascending: a = fma(weights[r][t], values[t][c], a)

@@ -16,6 +16,8 @@ public struct AttentionOptions: Sendable {
     ///
     /// Results do not depend on it.
     public var instructionSet: InstructionSet = .best
+    /// Adds up what was read and covered, when given.
+    public var statistics: AttentionStatistics?
 
     /// The usual scale, no softcap, no causal mask, the caller's thread, the best kernels.
     public init() {}
@@ -34,6 +36,9 @@ extension LayerCache {
     /// Query rows that are folded at a time: it bounds the memory of their states.
     private static let rowChunk = 512
 
+    /// Bytes that the logits of a chunk may take where entries are chosen by them.
+    private static let choiceBytes = 64 << 20
+
     /// One piece of work: a range of a segment's blocks, for the query rows of one kv head.
     private struct Piece {
         let head: Int
@@ -50,7 +55,11 @@ extension LayerCache {
     ) throws(CompressionError) -> [[Float]] {
         let group = try checkedGroup(of: queries, options)
         var outputs = [[Float]](repeating: [], count: queries.count)
-        let n = queries[0].count, chunk = Self.rowChunk / group
+        let n = queries[0].count
+        var chunk = Self.rowChunk / group
+        if placement != nil {
+            chunk = max(1, min(chunk, Self.choiceBytes / EntryChoice.bytes(self, group: group)))
+        }
         for first in stride(from: 0, to: n, by: chunk) {
             let tokens = first..<min(first + chunk, n)
             var part = options
@@ -84,18 +93,55 @@ extension LayerCache {
         let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
         let states = allocator.buffer(Float.self, pieces.count * stateFloats)
         let scale = options.scale ?? 1 / Float(geometry.keyDim).squareRoot()
+        let choice = placement.map { placement in
+            choose(
+                by: placement, pieces, packed, n: n, group: group, scale: scale, options: options,
+                allocator: allocator, kernels: kernels)
+        }
+        if let statistics = options.statistics {
+            statistics.add(self, choice, tokens: n, group: group, rowTile: Self.rowTile)
+        }
         options.workers.run(pieces.count) { index in
             let piece = pieces[index]
             let segment = heads[piece.head][piece.segment]
             let state = FoldState(
                 at: states.pointer + index * stateFloats, rows: rows, dim: geometry.valueDim)
             let visible = Self.visible(segment, n: n, group: group, positions: options.positions)
-            segment.fold(
-                piece.blocks, queries: packed.pointer + piece.head * rows * geometry.keyDim,
-                state: state, visible: visible, scale: scale, softcap: options.softcap,
-                rowTile: Self.rowTile, allocator: allocator, kernels: kernels)
+            if let placement, let choice {
+                segment.fold(
+                    piece.blocks, state: state, visible: visible, rowTile: Self.rowTile,
+                    choice: choice, renormalizes: placement.renormalizes, head: piece.head,
+                    segment: piece.segment, allocator: allocator, kernels: kernels)
+            } else {
+                segment.fold(
+                    piece.blocks, queries: packed.pointer + piece.head * rows * geometry.keyDim,
+                    state: state, visible: visible, scale: scale, softcap: options.softcap,
+                    rowTile: Self.rowTile, allocator: allocator, kernels: kernels)
+            }
         }
         return merged(pieces, states, n: n, group: group, kernels: kernels)
+    }
+
+    /// The first of two phases where entries are chosen: every logit, and what the placement makes of them.
+    private func choose(
+        by placement: any Placement, _ pieces: [Piece], _ packed: Buffer<Float>, n: Int, group: Int,
+        scale: Float, options: AttentionOptions, allocator: Allocator, kernels: Kernels
+    ) -> EntryChoice {
+        let choice = EntryChoice(
+            self, tokens: n, group: group, allocator: allocator, kernels: kernels)
+        options.workers.run(pieces.count) { index in
+            let piece = pieces[index]
+            let segment = heads[piece.head][piece.segment]
+            segment.score(
+                piece.blocks,
+                queries: packed.pointer + piece.head * n * group * geometry.keyDim,
+                visible: Self.visible(segment, n: n, group: group, positions: options.positions),
+                scale: scale, softcap: options.softcap, rowTile: Self.rowTile, choice: choice,
+                head: piece.head, segment: piece.segment, allocator: allocator, kernels: kernels)
+        }
+        placement.choose(choice, workers: options.workers)
+        if placement.mapsValues { choice.prefetchValues(of: self) }
+        return choice
     }
 
     private func checkedGroup(
@@ -168,66 +214,5 @@ extension LayerCache {
             }
         }
         return outputs
-    }
-}
-
-extension Segment {
-    /// Folds blocks of this segment into a state and maps it to the output space.
-    ///
-    /// `visible` counts from the segment's start; nil means that every row sees every entry.
-    func fold(
-        _ blocks: Range<Int>, queries: UnsafePointer<Float>, state: FoldState, visible: [UInt32]?,
-        scale: Float, softcap: Float, rowTile: Int, allocator: Allocator, kernels: Kernels
-    ) {
-        let keyDim = keys.codec.dim
-        let tile = min(rowTile, state.rows)
-        let preparedBytes = (keys.codec.preparedBytes(rows: tile) + 63) / 64 * 64
-        // Values of another space are summed apart and mapped to the output's when a tile is done.
-        let space = values.codec.valueSpace
-        let apart = space == state.dim ? 0 : tile * space
-        let scratch = allocator.allocate(
-            preparedBytes + (tile * (blockEntries + 2) + vectorFloats + apart) * 4)
-        let prepared = scratch.base
-        let logits = (prepared + preparedBytes).assumingMemoryBound(to: Float.self)
-        let rescale = logits + tile * blockEntries
-        let seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
-        let expanded = rescale + 2 * tile
-        let sums = expanded + vectorFloats
-        var first = 0
-        while first < state.rows {
-            let rows = min(tile, state.rows - first)
-            let output = state.accumulator + first * state.dim
-            if apart > 0 { sums.update(repeating: 0, count: rows * space) }
-            let part = FoldState(
-                maximum: state.maximum + first, sum: state.sum + first,
-                accumulator: apart > 0 ? sums : output, rows: rows, dim: space)
-            keys.codec.prepare(
-                queries + first * keyDim, rows: rows, to: prepared, kernels: kernels)
-            for block in blocks {
-                let n = keys.entries(block: block)
-                var anySees = visible == nil
-                for row in 0..<rows {
-                    let count =
-                        visible.map { max(0, Int($0[first + row]) - block * blockEntries) } ?? n
-                    seen[row] = UInt32(min(count, n))
-                    anySees = anySees || count > 0
-                }
-                if !anySees { break }
-                keys.codec.score(
-                    keys, block: block, prepared: prepared, rows: rows, logits: logits,
-                    kernels: kernels)
-                kernels.softmaxFold(
-                    logits: logits, stride: blockEntries, rows: rows, n: n,
-                    visible: seen, scale: scale, softcap: softcap,
-                    vectors: vectors(block: block, scratch: expanded, kernels: kernels),
-                    state: part, rescale: rescale)
-                values.codec.accumulate(
-                    values, block: block, weights: logits, rescale: rescale,
-                    indices: nil, state: part, kernels: kernels)
-            }
-            values.codec.finish(part.accumulator, rows: rows, to: output, kernels: kernels)
-            first += rows
-        }
-        withExtendedLifetime(scratch) {}
     }
 }

@@ -75,10 +75,12 @@ struct ArchiveReader {
                 "\(place): a segment of \(entry.count) entries in a cache of \(manifest.tokens) tokens"
             )
         }
+        let positions = try positions(entry, place)
         return Segment(
-            keys: try store(entry.keys, .keys, geometry.keyDim, entry.count, place),
-            values: try store(entry.values, .values, geometry.valueDim, entry.count, place),
-            positions: try positions(entry, place),
+            keys: try store(entry.keys, .keys, geometry.keyDim, entry.count, positions, place),
+            values: try store(
+                entry.values, .values, geometry.valueDim, entry.count, positions, place),
+            positions: positions,
             logitBias: try vector(entry.logitBias, entry.count, [.votes, .f16], place),
             keyScale: try vector(entry.keyScale, entry.count, [.f16], place),
             valueScale: try vector(entry.valueScale, entry.count, [.f16], place))
@@ -103,7 +105,8 @@ struct ArchiveReader {
     }
 
     private func store(
-        _ entry: Manifest.StoreEntry, _ side: Side, _ dim: Int, _ count: Int, _ place: String
+        _ entry: Manifest.StoreEntry, _ side: Side, _ dim: Int, _ count: Int,
+        _ positions: Positions, _ place: String
     ) throws(CompressionError) -> Store {
         guard entry.codec.isValid else {
             throw CompressionError(
@@ -119,7 +122,14 @@ struct ArchiveReader {
         for basis in entry.bases {
             bases.append(try self.basis(basis, bases.last?.rank ?? dim, place))
         }
-        let codec = entry.codec.codec(side, dim: dim, through: bases)
+        for (number, basis) in bases.enumerated() {
+            guard let rope = basis.rope else { continue }
+            guard number == 0, side == .keys, rope.isValid(dim: dim) else {
+                throw CompressionError(
+                    .archive, "\(place): \(rope) on the \(side) of \(dim) elements")
+            }
+        }
+        let codec = entry.codec.codec(side, dim: dim, through: bases, at: positions)
         guard count % codec.entryMultiple == 0 else {
             throw CompressionError(
                 .archive, "\(place): \(count) entries do not fill per-channel groups")
@@ -141,9 +151,10 @@ struct ArchiveReader {
         let storage = try section(
             entry.place, bytes: Basis.byteCount(entry.kind, rank: entry.rank, dim: dim),
             alignment: 2, place)
-        let basis = Basis(
+        var basis = Basis(
             kind: entry.kind, storage: storage, byteOffset: entry.place.offset, rank: entry.rank,
             dim: dim)
+        basis.rope = entry.rope
         guard basis.isUsable else {
             throw CompressionError(
                 .archive, "\(place): the channels of a basis are not ascending below \(dim)")

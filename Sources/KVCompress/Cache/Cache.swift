@@ -38,6 +38,11 @@ public struct CacheLayer: Sendable {
 
     /// Query heads per kv head, nil without queries.
     public var group: Int? { queries.map { $0.count / keys.count } }
+
+    /// The largest magnitude that a side's rows may have.
+    func limit(_ side: Side, for encode: EncodeConfiguration?, projected: Bool) -> Float {
+        encode?.limit(side, geometry, projected: projected) ?? .greatestFiniteMagnitude
+    }
 }
 
 /// A full key-value cache, as a prefill leaves it: the input of every plan.
@@ -120,16 +125,22 @@ public struct Cache: Sendable {
     ///
     /// Reads every element once.
     public func checkValues(for encode: EncodeConfiguration? = nil) throws(CompressionError) {
+        try checkValues(for: encode, projected: false)
+    }
+
+    /// Projected rows are stored as coefficients.
+    func checkValues(
+        for encode: EncodeConfiguration?, projected: Bool
+    ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
-            let sides: [(String, [Rows], Float?)] = [
-                ("key", layer.keys, encode?.limit(.keys, layer.geometry)),
-                ("value", layer.values, encode?.limit(.values, layer.geometry)),
-                ("query", layer.queries ?? [], nil),
+            let sides: [(String, [Rows], Float)] = [
+                ("key", layer.keys, layer.limit(.keys, for: encode, projected: projected)),
+                ("value", layer.values, layer.limit(.values, for: encode, projected: projected)),
+                ("query", layer.queries ?? [], .greatestFiniteMagnitude),
             ]
             for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
-                    let limit = limit ?? .greatestFiniteMagnitude
                     guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
                     throw CompressionError(

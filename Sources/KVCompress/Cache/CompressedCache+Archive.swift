@@ -33,6 +33,7 @@ extension CompressedCache {
             throw CompressionError(.archive, "the manifest is not a KVCompress manifest: \(error)")
         }
         let layers = try ArchiveReader(manifest, archive.sections).layers()
+            .placed(by: manifest.plan.placement)
         let report = Report(
             plan: manifest.plan.description, tokens: manifest.tokens, layers: layers,
             peakBytes: manifest.peakBytes, seconds: manifest.seconds, remarks: manifest.remarks)
@@ -72,7 +73,7 @@ private struct ArchiveWriter {
             Manifest.BasisEntry(
                 kind: basis.kind,
                 place: place(basis.storage, basis.byteOffset, "bases", layer: layer),
-                rank: basis.rank)
+                rank: basis.rank, rope: basis.rope)
         }
         return Manifest.StoreEntry(
             codec: store.codec.configuration,

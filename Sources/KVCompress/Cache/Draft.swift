@@ -82,5 +82,14 @@ struct HeadDraft: Sendable {
         self.init(positions: kept, keys: DraftRows(keys, kept), values: DraftRows(values, kept))
     }
 
+    /// Puts the entries at some positions into a class.
+    mutating func move(_ positions: Set<UInt32>, to number: Int) {
+        var classes = classes ?? [UInt8](repeating: 0, count: count)
+        for entry in 0..<count where positions.contains(self.positions[entry]) {
+            classes[entry] = UInt8(number)
+        }
+        self.classes = classes
+    }
+
     func rows(_ side: Side) -> DraftRows { side == .keys ? keys : values }
 }

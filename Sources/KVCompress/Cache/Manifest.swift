@@ -10,6 +10,8 @@ struct Manifest: Codable {
         var kind: Basis.Kind
         var place: Place
         var rank: Int
+        /// What is undone before keys are mapped.
+        var rope: RoPE?
     }
 
     struct StoreEntry: Codable {

@@ -5,6 +5,13 @@ enum Positions: Sendable {
     /// A part of a stored list that several heads may share.
     case list(PositionList, offset: Int)
 
+    /// A list of its own.
+    init(copying positions: [UInt32]) {
+        let storage = Storage(copying: positions.map { Int32($0) })
+        self = .list(
+            PositionList(storage: storage, byteOffset: 0, count: positions.count), offset: 0)
+    }
+
     /// The position of entry `index`.
     func callAsFunction(_ index: Int) -> Int32 {
         switch self {
@@ -87,6 +94,8 @@ typealias HeadCache = [Segment]
 struct LayerCache: Sendable {
     let geometry: LayerGeometry
     var heads: [HeadCache]
+    /// Which entries queries read; nil when they read all.
+    var placement: (any Placement)?
 
     /// Entries of a head.
     func entries(_ head: Int) -> Int { heads[head].reduce(0) { $0 + $1.count } }

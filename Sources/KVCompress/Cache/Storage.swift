@@ -60,21 +60,29 @@ public final class Storage: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     /// The length in bytes.
     public let byteCount: Int
+    /// Whether the bytes are a file's, in memory only as far as they were read.
+    let isMapped: Bool
     private let owner: Owner
 
     fileprivate init(base: UnsafeMutableRawPointer, byteCount: Int, owner: Owner) {
         self.base = base
         self.byteCount = byteCount
         self.owner = owner
+        isMapped = false
     }
 
     /// Wraps bytes that `owner` keeps alive and nobody changes.
-    public init(unsafeBytes: UnsafeRawBufferPointer, keptBy owner: AnyObject) {
+    ///
+    /// - Parameter isMapped: whether they are those of a mapped file.
+    public init(
+        unsafeBytes: UnsafeRawBufferPointer, keptBy owner: AnyObject, isMapped: Bool = false
+    ) {
         // An empty buffer has no address; any non-null one serves, as nothing is read.
         base =
             UnsafeMutableRawPointer(mutating: unsafeBytes.baseAddress)
             ?? UnsafeMutableRawPointer(bitPattern: 64)!
         byteCount = unsafeBytes.count
+        self.isMapped = isMapped
         self.owner = .other(owner)
     }
 
@@ -88,6 +96,16 @@ public final class Storage: @unchecked Sendable {
             guard let start = source.baseAddress else { return }
             fresh.base.copyMemory(from: start, byteCount: byteCount)
         }
+        self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
+    }
+
+    /// Fresh memory, aligned to 64, that `fill` writes once.
+    public convenience init(
+        byteCount: Int, allocator: Allocator = Allocator(),
+        filledBy fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        let fresh = allocator.allocate(byteCount)
+        fill(UnsafeMutableRawBufferPointer(start: fresh.base, count: byteCount))
         self.init(unsafeBytes: fresh.bytes, keptBy: fresh)
     }
 

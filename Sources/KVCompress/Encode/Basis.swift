@@ -18,6 +18,8 @@ struct Basis: Sendable {
     let byteOffset: Int
     let rank: Int
     let dim: Int
+    /// What is undone before keys are mapped, and done again behind it; nil when they are mapped as they are.
+    var rope: RoPE?
 
     init(kind: Kind, storage: Storage, byteOffset: Int, rank: Int, dim: Int) {
         self.kind = kind
@@ -33,9 +35,6 @@ struct Basis: Sendable {
     static func byteCount(_ kind: Kind, rank: Int, dim: Int) -> Int {
         2 * (kind == .matrix ? rank * dim : rank)
     }
-
-    /// Whether halves of so many rows take fewer bytes through it, itself included.
-    func pays(for count: Int) -> Bool { count * 2 * rank + byteCount <= count * 2 * dim }
 
     var numbers: UnsafeMutablePointer<UInt16> {
         (storage.base + byteOffset).assumingMemoryBound(to: UInt16.self)

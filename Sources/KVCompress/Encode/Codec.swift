@@ -38,6 +38,11 @@ protocol Codec: Sendable {
     /// Bytes that `count` entries are made of, by component, without padding to whole tiles.
     func storedBytes(_ count: Int) -> [Component: Int]
 
+    /// Where the bytes of some entries stand in a store of `total`, from one multiple of 16 on.
+    ///
+    /// What `encode` makes of a store's chunk alone has its bytes in as many runs, each as long as here.
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>]
+
     /// Writes entries `first ..< first + count` of a store; `first` is a multiple of 128.
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
@@ -75,6 +80,11 @@ extension Codec {
     var valueSpace: Int { dim }
     var bases: [Basis] { [] }
 
+    /// One run, as entries that are written one behind the other have.
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        [allocatedBytes(entries.lowerBound)..<allocatedBytes(entries.upperBound)]
+    }
+
     func finish(
         _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
         to output: UnsafeMutablePointer<Float>, kernels: Kernels
@@ -97,11 +107,17 @@ struct Store: Sendable {
 
 extension CodecConfiguration {
     /// The codec for rows of `dim` elements, which bases map one after the other to the rows that are stored.
-    func codec(_ side: Side, dim: Int, through bases: [Basis] = []) -> any Codec {
+    ///
+    /// - Parameter positions: where the entries stand; a basis behind RoPE needs them.
+    func codec(
+        _ side: Side, dim: Int, through bases: [Basis] = [], at positions: Positions? = nil
+    ) -> any Codec {
         if let basis = bases.first {
             precondition(basis.dim == dim)
-            return ProjectedCodec(
+            let projected = ProjectedCodec(
                 codec(side, dim: basis.rank, through: Array(bases.dropFirst())), basis: basis)
+            return basis.rope.map { RoPECodec(projected, rope: $0, positions: positions!) }
+                ?? projected
         }
         let base: any Codec
         switch format {

@@ -74,6 +74,15 @@ extension EncodeConfiguration {
         storedBytes(entries, protected: protected, geometry) { $0.mostCodedBytes($1, geometry) }
     }
 
+    /// The most that a head stores when KVCrush's representatives are written in a codec of their own.
+    func mostStoredBytes(_ entries: Int, _ geometry: LayerGeometry, _ crush: Crush) -> Int {
+        guard let precision = crush.precision else { return 0 }
+        let representatives = crush.share.of(entries)
+        return mostStoredBytes(entries - representatives, geometry, protected: false)
+            + CodecPair(keys: precision, values: precision)
+            .mostCodedBytes(representatives, geometry)
+    }
+
     /// What a head of so many entries stores, positions apart.
     func storedBytes(_ entries: Int, _ geometry: LayerGeometry, protected: Bool) -> Int {
         storedBytes(entries, protected: protected, geometry) { $0.codedBytes($1, geometry) }

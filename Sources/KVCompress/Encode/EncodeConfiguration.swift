@@ -61,15 +61,18 @@ public struct CodecConfiguration: Hashable, Sendable, Codable {
     var wantsBasis: Bool { balanced || turboquant?.rotation == .qr }
 
     /// The largest magnitude that it can store: scales and zeros of codes are f16.
-    func limit(dim: Int) -> Float {
+    ///
+    /// - Parameter projected: whether it stores coefficients of the rows instead of the rows.
+    func limit(dim: Int, projected: Bool = false) -> Float {
         let largest: Float =
             switch format {
             case .f32: .greatestFiniteMagnitude
             case .bf16: 0x1.FEp127
             case .f16, .q8, .q4, .q3, .q2: 65504
             }
-        // A rotation may gather a whole row in one element; a percent is for its rounding.
-        return rotated || turboquant != nil ? 0.99 * largest / Float(dim).squareRoot() : largest
+        // A rotation or a basis may gather a whole row in one element; a percent is for their rounding.
+        return rotated || projected || turboquant != nil
+            ? 0.99 * largest / Float(dim).squareRoot() : largest
     }
 }
 
@@ -104,9 +107,11 @@ public struct EncodeConfiguration: Hashable, Sendable, Codable {
     }
 
     /// The largest magnitude that a side can store.
-    func limit(_ side: Side, _ geometry: LayerGeometry) -> Float {
+    func limit(_ side: Side, _ geometry: LayerGeometry, projected: Bool = false) -> Float {
         let coded =
-            side == .keys ? keys.limit(dim: geometry.keyDim) : values.limit(dim: geometry.valueDim)
+            side == .keys
+            ? keys.limit(dim: geometry.keyDim, projected: projected)
+            : values.limit(dim: geometry.valueDim, projected: projected)
         return window > 0 || protect > 0
             ? min(coded, CodecConfiguration(.f16).limit(dim: 1)) : coded
     }

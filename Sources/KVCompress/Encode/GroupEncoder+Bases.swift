@@ -23,7 +23,7 @@ extension GroupEncoder {
         }
         let wanting = strands.first { $0.codecs[side].wantsBasis }
         // A sharer with maps of its own has projected the rows already.
-        let projector = shared?.bases == nil ? projector : nil
+        let projector = shared?.bases == nil ? projectors[layer] : nil
         guard projector != nil || wanting != nil else { return bases }
         let draft: DraftRows
         let entries: [Int]
@@ -47,7 +47,7 @@ extension GroupEncoder {
                     ? entries.map { positions[$0] }
                     : self.shared[layer][head].map { positions[$0] })
             // A basis that takes more bytes than it saves is none.
-            if let basis = projector.basis(side, input), basis.pays(for: entries.count) {
+            if let basis = projector.basis(side, input), basis.pays(for: strands, side) {
                 bases.projection = basis
             }
         }
@@ -82,5 +82,18 @@ extension GroupEncoder {
         return Basis(
             diagonal: largest.map { max($0.squareRoot(), 0x1p-14) }, allocator: allocator,
             kernels: kernels)
+    }
+}
+
+extension Basis {
+    /// Whether one side of some strands takes no more bytes through it, itself included.
+    fileprivate func pays(for strands: [Strand], _ side: Side) -> Bool {
+        func bytes(_ dim: Int) -> Int {
+            strands.reduce(0) { sum, strand in
+                let codec = strand.codecs[side].codec(side, dim: dim)
+                return sum + codec.storedBytes(strand.entries.count).values.reduce(0, +)
+            }
+        }
+        return bytes(rank) + byteCount <= bytes(dim)
     }
 }

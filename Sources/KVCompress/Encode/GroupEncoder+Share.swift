@@ -1,3 +1,5 @@
+import Foundation
+
 /// What the layers of a group have in common.
 extension GroupEncoder {
     /// Decides what is shared and cuts every head into strands.
@@ -5,17 +7,20 @@ extension GroupEncoder {
     /// - Parameters:
     ///   - codecs: what classes are written in, `[layer in the group]`.
     ///   - window: newest entries that stay in f16.
+    ///   - projectors: what finds bases, `[layer in the group]`; nil where rows stay as they are.
+    ///   - valueDirectory: where a file holds the values; nil keeps them in memory.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
-        sharer: (any Sharer)?, projector: (any Projector)?, rotations: Rotations,
-        observation: Observation, remarks: inout [String]
+        sharer: (any Sharer)?, projectors: [(any Projector)?], rotations: Rotations,
+        observation: Observation, valueDirectory: URL?, remarks: inout [String]
     ) {
         self.layers = layers
         self.drafts = drafts
         self.sharer = sharer
-        self.projector = projector
+        self.projectors = projectors
         self.rotations = rotations
         self.observation = observation
+        self.valueDirectory = valueDirectory
         var shared = drafts.map { $0.map { _ in [Int]() } }
         if let sharer, layers.count > 1 {
             let kinds = Set(layers.map { observation.cache.layers[$0].geometry })

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Writes the entries of a group of layers that may share stores: keys first, then values, then what stands
 /// beside them. Each of the three is one allocation.
 struct GroupEncoder {
@@ -10,9 +12,12 @@ struct GroupEncoder {
     /// `[layer in the group][head]`.
     let strands: [[[Strand]]]
     let sharer: (any Sharer)?
-    let projector: (any Projector)?
+    /// `[layer in the group]`.
+    let projectors: [(any Projector)?]
     let rotations: Rotations
     let observation: Observation
+    /// Where a file holds the values; nil keeps them in memory.
+    let valueDirectory: URL?
 
     var kernels: Kernels { observation.kernels }
     var allocator: Allocator { observation.allocator }
@@ -36,16 +41,16 @@ struct GroupEncoder {
     typealias WrittenSide = [[[Written]]]
 
     /// Encodes everything and puts the layers together.
-    func encode() -> [LayerCache] {
-        let keys = write(.keys)
-        let values = write(.values)
+    func encode() throws(CompressionError) -> [LayerCache] {
+        let keys = try write(.keys)
+        let values = try write(.values)
         return assemble(keys, values)
     }
 
     // MARK: One side
 
     /// Writes one side of every strand; what is shared is written with the first layer, or head, that has it.
-    private func write(_ side: Side) -> WrittenSide {
+    private func write(_ side: Side) throws(CompressionError) -> WrittenSide {
         let shared = sharedRows(side)
         var writer = StoreWriter()
         var places: [[[Int]]] = []
@@ -57,6 +62,7 @@ struct GroupEncoder {
                 let common =
                     layer == 0 && head == home
                     ? shared.map { bases(side, layer, head, of: $0, sharing: true) } : nil
+                let positions = drafts[layer][head].positions
                 places[layer].append([])
                 for (number, strand) in strands[layer][head].enumerated() {
                     let place: Int
@@ -67,21 +73,21 @@ struct GroupEncoder {
                             ? places[0][home][number]
                             : writer.add(
                                 shared.draft(head), entries,
-                                codec: strand.codecs[side].codec(
-                                    side, dim: shared.dim,
-                                    through: common?.bases(strand.codecs[side]) ?? []))
+                                codec: strand.codec(
+                                    side, dim: shared.dim, through: common, positions))
                     } else {
                         place = writer.add(
                             drafts[layer][head].rows(side), strand.entries,
-                            codec: strand.codecs[side].codec(
-                                side, dim: dim(side, layer),
-                                through: strand.isWindow ? [] : own.bases(strand.codecs[side])))
+                            codec: strand.codec(
+                                side, dim: dim(side, layer), through: strand.isWindow ? nil : own,
+                                positions))
                     }
                     places[layer][head].append(place)
                 }
             }
         }
-        let stores = writer.write(allocator: allocator, kernels: kernels)
+        let stores = try writer.write(
+            in: side == .values ? valueDirectory : nil, allocator: allocator, kernels: kernels)
         return scaled(places.map { $0.map { $0.map { Written(store: stores[$0]) } } }, shared)
     }
 
@@ -132,10 +138,11 @@ struct GroupEncoder {
         return drafts.indices.map { layer in
             let heads = drafts[layer].indices.map { head in
                 placed[layer][head].enumerated().map { number, placed in
-                    Segment(
-                        keys: keys[layer][head][number].store,
+                    let positions = written.positions(placed.positions)
+                    return Segment(
+                        keys: keys[layer][head][number].store.at(positions),
                         values: values[layer][head][number].store,
-                        positions: written.positions(placed.positions),
+                        positions: positions,
                         logitBias: placed.bias.map(written.vector),
                         keyScale: placed.keyScale.map(written.vector),
                         valueScale: placed.valueScale.map(written.vector))
@@ -143,6 +150,18 @@ struct GroupEncoder {
             }
             return LayerCache(geometry: geometry(layer), heads: heads)
         }
+    }
+}
+
+extension Strand {
+    /// What one side is written in, by its head's positions.
+    fileprivate func codec(
+        _ side: Side, dim: Int, through bases: RowBases?, _ positions: [UInt32]
+    ) -> any Codec {
+        let bases = bases?.bases(codecs[side]) ?? []
+        // Positions are stored last, but RoPE is undone now.
+        let here = bases.first?.rope.map { _ in Positions(copying: entries.map { positions[$0] }) }
+        return codecs[side].codec(side, dim: dim, through: bases, at: here)
     }
 }
 

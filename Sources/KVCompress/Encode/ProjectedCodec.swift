@@ -19,6 +19,9 @@ struct ProjectedCodec: Codec {
     var entryMultiple: Int { base.entryMultiple }
     func allocatedBytes(_ count: Int) -> Int { base.allocatedBytes(count) }
     func storedBytes(_ count: Int) -> [Component: Int] { base.storedBytes(count) }
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        base.places(entries, of: total)
+    }
     func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
 
     /// Scratch of so many floats.

@@ -51,6 +51,20 @@ struct QuantizedCodec: Codec {
         return bytes
     }
 
+    /// Tiles, and per channel the rows of scales and of zeros of all groups that the entries are of.
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        let codes = tiles(entries.lowerBound)..<tiles(entries.upperBound)
+        var places = [codes.lowerBound * quantizer.tileBytes..<codes.upperBound * quantizer.tileBytes]
+        guard quantizer.perChannel, !entries.isEmpty else { return places }
+        let first = entries.lowerBound / quantizer.group
+        let end = (entries.upperBound + quantizer.group - 1) / quantizer.group
+        for plane in 0..<(quantizer.asymmetric ? 2 : 1) {
+            let base = tiles(total) * quantizer.tileBytes + plane * planeBytes(total)
+            places.append(base + first * dim * 2..<base + end * dim * 2)
+        }
+        return places
+    }
+
     /// Where the scales of `entry` and of those behind it are, in a store of `total` entries.
     private func planes(_ base: UnsafeMutableRawPointer, entry: Int, of total: Int) -> ScalePlanes {
         guard quantizer.perChannel else { return ScalePlanes() }

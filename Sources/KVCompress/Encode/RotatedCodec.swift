@@ -23,6 +23,9 @@ struct RotatedCodec: Codec {
     var entryMultiple: Int { base.entryMultiple }
     func allocatedBytes(_ count: Int) -> Int { base.allocatedBytes(count) }
     func storedBytes(_ count: Int) -> [Component: Int] { base.storedBytes(count) }
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        base.places(entries, of: total)
+    }
     func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
 
     private func applySigns(_ rows: UnsafeMutablePointer<Float>, count: Int) {

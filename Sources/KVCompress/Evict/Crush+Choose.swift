@@ -1,15 +1,15 @@
 extension Crush {
-    /// The evictable units that a layer keeps: the important ones, and representatives of the others.
+    /// The evictable units that a layer keeps, ascending: the important ones, and representatives of the others.
     func chosen(
         _ contest: Contest,
         scores: Scores,
         kvHeads: Int,
         _ layer: LayerSelector
-    ) -> [UInt32] {
+    ) -> (important: [UInt32], representatives: [UInt32]) {
         let room = contest.room(), count = min(share.of(contest.budgets[0]), room)
         let evictable = contest.candidates(0)
         let important = contest.best(room - count, of: evictable)
-        guard count > 0 else { return important }
+        guard count > 0 else { return (important, []) }
 
         let candidates = evictable.without(important)
         let source = bits == .kv ? scores.means(groups: kvHeads, layer.allocator) : scores
@@ -27,7 +27,7 @@ extension Crush {
             kernels: layer.kernels
         )
         let chosen = representatives(count, of: pool, candidates, layer: layer.layer)
-        return (important + chosen.map { candidates[$0] }).sorted()
+        return (important, chosen.map { candidates[$0] }.sorted())
     }
 
     /// The places, among the candidates, of so many representatives.

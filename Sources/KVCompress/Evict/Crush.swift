@@ -68,6 +68,8 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
     public var bits: Bits
     /// How representatives are found.
     public var representatives: Representatives
+    /// How representatives are written; nil: as the important tokens.
+    public var precision: CodecConfiguration?
 
     private static let seed = [
         ParameterDescription("seed", .count(0...Int.max), default: "0", "another seed, other bits")
@@ -107,6 +109,12 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
                 default: "hamming",
                 "how representatives are found; all but hamming are controls"
             ),
+            ParameterDescription(
+                "precision",
+                .choice([.init("same")] + EncodeConfiguration.codecs),
+                default: "same",
+                "how representatives are written: as the important tokens, or in a codec of their own"
+            ),
         ]
     ) { arguments, plan throws(CompressionError) in
         guard plan.eviction != nil else {
@@ -121,6 +129,8 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
     init(_ arguments: Arguments) {
         share = arguments.share("share")
         bits = arguments.word("bits")
+        let precision = arguments.choice("precision")
+        self.precision = precision.word == "same" ? nil : EncodeConfiguration.codec(precision)
         let anchor = arguments.choice("anchor"),
             representatives = arguments.choice("representatives")
         self.anchor =
@@ -145,6 +155,7 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
         Self.method.text([
             "share": share.description, "anchor": anchor.description, "bits": bits.rawValue,
             "representatives": representatives.description,
+            "precision": precision.map(EncodeConfiguration.text) ?? "same",
         ])
     }
 }

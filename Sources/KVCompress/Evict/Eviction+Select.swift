@@ -29,10 +29,12 @@ extension Eviction {
         let kept = observation.workers.map(layers.count) { layers[$0].kept(counts[$0]) }
         let means = counts.map { $0.reduce(0, +) / $0.count }
         let smallest = zip(layers, means).min { $0.1 < $1.1 }
-        return Selection(
-            kept: kept,
+        var selection = Selection(
+            kept: kept.map(\.tokens),
             remarks: [remark].compactMap { $0 } + (smallest.map { $0.remarks(budget: $1) } ?? [])
         )
+        if crush?.precision != nil { selection.representatives = kept.map(\.representatives) }
+        return selection
     }
 
     /// The tokens of every kv head of every layer, and what had to be done to the budget.

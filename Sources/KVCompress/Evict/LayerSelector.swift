@@ -13,17 +13,26 @@ struct LayerSelector: Sendable {
 
     private var tokens: Int { scores.tokens }
 
-    /// The ascending tokens of every kv head: at most its count, and at least one.
-    func kept(_ counts: [Int]) -> [[UInt32]] {
+    /// The ascending tokens of every kv head, at most its count and at least one, and those among them that
+    /// KVCrush keeps for others.
+    func kept(_ counts: [Int]) -> (tokens: [[UInt32]], representatives: [UInt32]) {
         guard counts.contains(where: { $0 < tokens }) else {
-            return [[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads)
+            return ([[UInt32]](repeating: Array(0..<UInt32(tokens)), count: kvHeads), [])
         }
         let contest = contest(counts)
-        let chosen =
-            eviction.crush.map { [$0.chosen(contest, scores: scores, kvHeads: kvHeads, self)] }
-            ?? contest.chosen()
-        let kept = chosen.map { contest.tokens($0, of: tokens) }
-        return kept.count == kvHeads ? kept : [[UInt32]](repeating: kept[0], count: kvHeads)
+        guard let crush = eviction.crush else {
+            let kept = contest.chosen().map { contest.tokens($0, of: tokens) }
+            return (
+                kept.count == kvHeads ? kept : [[UInt32]](repeating: kept[0], count: kvHeads), []
+            )
+        }
+        let (important, representatives) = crush.chosen(
+            contest, scores: scores, kvHeads: kvHeads, self)
+        let kept = contest.tokens((important + representatives).sorted(), of: tokens)
+        return (
+            [[UInt32]](repeating: kept, count: kvHeads),
+            contest.tokens(of: representatives, of: tokens)
+        )
     }
 
     /// What stands against each other when all tokens may be kept: protected is what the plan says.
@@ -154,6 +163,11 @@ struct Contest {
         let units =
             Array(0..<UInt32(protected.sinks)) + chosen
             + Array(UInt32(rows.tokens - protected.recent)..<UInt32(rows.tokens))
+        return tokens(of: units, of: count)
+    }
+
+    /// The tokens of units.
+    func tokens(of units: [UInt32], of count: Int) -> [UInt32] {
         guard page > 1 else { return units }
         return units.flatMap { unit in
             UInt32(Int(unit) * page)..<UInt32(min((Int(unit) + 1) * page, count))

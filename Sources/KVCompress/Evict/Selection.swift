@@ -2,6 +2,8 @@
 public struct Selection: Sendable, Equatable {
     /// `kept[layer][head]`, ascending, never empty.
     public var kept: [[[UInt32]]]
+    /// `representatives[layer]`, ascending: the tokens that KVCrush keeps for others, the same in all heads.
+    var representatives: [[UInt32]]?
     /// Remarks for the report, such as a budget that had to be clamped.
     public var remarks: [String] = []
 

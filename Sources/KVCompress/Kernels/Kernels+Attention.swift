@@ -57,6 +57,16 @@ extension Kernels {
         }
     }
 
+    /// Turns a block's raw dots into the logits that a softmax sees.
+    func finishLogits(
+        _ logits: UnsafeMutablePointer<Float>, stride: Int, rows: Int, n: Int,
+        visible: UnsafePointer<UInt32>, scale: Float, softcap: Float, vectors: EntryVectors
+    ) {
+        var entries = kv_entry_vectors(
+            logit_bias: vectors.logitBias, key_scale: vectors.keyScale, value_scale: nil)
+        kv_finish_logits(isa, logits, stride, rows, n, visible, scale, softcap, &entries)
+    }
+
     /// Turns a block's logits into weights under the running maximum and sum of each row.
     func softmaxFold(
         logits: UnsafeMutablePointer<Float>, stride: Int, rows: Int, n: Int,

@@ -94,6 +94,18 @@ extension Kernels {
         ) { _ in nil }
     }
 
+    /// Adds the softmax of logits, which become it; at least one is above -infinity.
+    func addSoftmax(of logits: inout [Float], to sums: inout [Float]) {
+        precondition(logits.count == sums.count)
+        sums.withUnsafeMutableBufferPointer { sums in
+            let sums = sums.baseAddress
+            observe(
+                &logits, stride: logits.count, keys: logits.count,
+                visible: [UInt32(logits.count)], scale: 1, windowStart: 0, threshold: 0
+            ) { $0 == .sum ? sums : nil }
+        }
+    }
+
     /// L2 norms of rows in any plain format.
     func norms(of rows: Rows, to norms: UnsafeMutablePointer<Float>) {
         let chunk = max(1, 16384 / rows.dim)

@@ -112,6 +112,17 @@ extension Kernels {
         kv_hadamard(isa, rows, dim, count, dim)
     }
 
+    /// RoPE of packed f32 rows, in place, each at its position; `inverse` undoes it.
+    func rope(
+        _ rows: UnsafeMutablePointer<Float>, dim: Int, positions: [UInt32], frequencies: [Float],
+        style: RoPE.Style, inverse: Bool
+    ) {
+        precondition(2 * frequencies.count <= dim)
+        kv_rope_rows(
+            isa, rows, dim, positions.count, positions, frequencies, frequencies.count,
+            style == .interleaved, inverse)
+    }
+
     /// CRC-32C of bytes, continuing from `crc`.
     func crc32c(_ crc: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
         kv_crc32c(isa, crc, bytes.baseAddress, bytes.count)

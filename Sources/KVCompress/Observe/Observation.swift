@@ -33,7 +33,8 @@ public final class Observation: @unchecked Sendable {
     /// Refuses a cache without queries, in the name of the method that needs them.
     func requireQueries(for method: String) throws(CompressionError) {
         guard let layer = cache.layers.firstIndex(where: { $0.queries == nil }) else { return }
-        let others = Plan.methods.filter { $0.stage == .evict && $0.needs.isEmpty }.map(\.name)
+        let stage = Plan.methods.first { $0.name == method }?.stage
+        let others = Plan.methods.filter { $0.stage == stage && $0.needs.isEmpty }.map(\.name)
         throw CompressionError(
             .queries,
             "'\(method)' needs the queries of the cache, and layer \(layer) carries none; "

@@ -61,14 +61,13 @@ extension EncodeConfiguration: CustomStringConvertible {
             "a Hadamard rotation"
         ), mode,
     ]
-    private static let codec = ValueKind.choice(
+    static let codecs: [ValueKind.Choice] =
         CodecConfiguration.Format.allCases.map { .init($0.rawValue, $0.isQuantized ? nested : []) }
-            + [.init("turboquant", TurboQuant.parameters)]
-    )
+        + [.init("turboquant", TurboQuant.parameters)]
     private static let mixed =
         [
-            ParameterDescription("keys", codec, default: "f16", "how keys are written"),
-            ParameterDescription("values", codec, default: "f16", "how values are written"),
+            ParameterDescription("keys", .choice(codecs), default: "f16", "how keys are written"),
+            ParameterDescription("values", .choice(codecs), default: "f16", "how values are written"),
         ] + kept
 
     /// The methods of the stage: one per format, and `kv` for keys and values apart.
@@ -132,7 +131,7 @@ extension EncodeConfiguration: CustomStringConvertible {
         (window, protect) = (arguments.count("window"), arguments.count("protect"))
     }
 
-    private static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
+    static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
     {
         guard let format = CodecConfiguration.Format(rawValue: choice.word) else {
             return TurboQuant.codec(choice.arguments)
@@ -175,7 +174,7 @@ extension EncodeConfiguration: CustomStringConvertible {
         return Self.mixed.text("kv", values)
     }
 
-    private static func text(_ codec: CodecConfiguration) -> String {
+    static func text(_ codec: CodecConfiguration) -> String {
         codec.turboquant.map { TurboQuant.parameters.text("turboquant", $0.settings(codec)) }
             ?? codec.text(nested)
     }

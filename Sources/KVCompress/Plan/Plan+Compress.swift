@@ -1,3 +1,5 @@
+public import Foundation
+
 /// What compressing may use.
 public struct CompressionOptions: Sendable {
     /// The threads.
@@ -10,15 +12,20 @@ public struct CompressionOptions: Sendable {
     public var instructionSet: InstructionSet
     /// Where memory comes from: ask it for the peak.
     public var allocator: Allocator
+    /// Where placements keep files, which never show up there by name.
+    public var directory: URL
 
-    /// By default the caller's thread alone, the best kernels and an allocator of its own.
+    /// By default the caller's thread alone, the best kernels, an allocator of its own and the directory
+    /// for temporary files.
     public init(
         workers: Workers = .caller, instructionSet: InstructionSet = .best,
-        allocator: Allocator = Allocator()
+        allocator: Allocator = Allocator(),
+        directory: URL = FileManager.default.temporaryDirectory
     ) {
         self.workers = workers
         self.instructionSet = instructionSet
         self.allocator = allocator
+        self.directory = directory
     }
 }
 
@@ -28,7 +35,8 @@ extension Plan {
     /// Reads the cache once for its check, once more for each statistic that the plan needs, and the kept
     /// rows once to encode them. The cache itself is left alone.
     /// - Throws: `CompressionError`: a value that is not finite or too large to store (named: layer, head,
-    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met.
+    ///   token), queries that a method needs and the cache lacks, a budget that cannot be met, a file for
+    ///   values that cannot be written.
     public func compress(
         _ cache: Cache, options: CompressionOptions = CompressionOptions()
     ) throws(CompressionError) -> CompressedCache {
@@ -39,47 +47,53 @@ extension Plan {
         allocator.resetPeak()
         let before = allocator.heldBytes
         let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode)
+        try cache.checkValues(for: encode, projected: projector != nil)
         let observation = Observation(
             cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
-        try projector?.prepare(observation)
+        var remarks = selection.remarks
+        try projector?.prepare(observation, remarks: &remarks)
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
         let rotations = Rotations()
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
-        let written = options.workers.map(groups.count) { index in
-            encoded(groups[index], selection, encode, rotations, observation)
+        let results = options.workers.map(groups.count) { index in
+            Result { () throws(CompressionError) in
+                try encoded(
+                    groups[index], selection, encode, rotations, observation, options.directory)
+            }
         }
-        let layers = written.flatMap(\.layers)
+        var written: [Encoded] = []
+        for result in results { written.append(try result.get()) }
+        let layers = written.flatMap(\.layers).placed(by: placement)
         let report = Report(
             plan: description, tokens: cache.tokens, layers: layers,
             peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: (selection.remarks + written.flatMap(\.remarks)).withoutRepetitions)
+            remarks: (remarks + written.flatMap(\.remarks)).withoutRepetitions)
         return CompressedCache(
             plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
             layers: layers)
     }
 
+    private typealias Encoded = (layers: [LayerCache], remarks: [String])
+
     /// A group of layers through all stages behind the eviction.
     private func encoded(
         _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
-        _ rotations: Rotations, _ observation: Observation
-    ) -> (layers: [LayerCache], remarks: [String]) {
+        _ rotations: Rotations, _ observation: Observation, _ directory: URL
+    ) throws(CompressionError) -> Encoded {
         var remarks: [String] = []
         let cache = observation.cache
-        var drafts = layers.map { layer in
-            cache.layers[layer].keys.indices.map { head in
-                let kept = selection.kept[layer][head]
-                guard let merger else {
-                    return HeadDraft(
-                        keeping: kept, keys: cache.layers[layer].keys[head],
-                        values: cache.layers[layer].values[head])
-                }
-                return merger.merge(
-                    MergeInput(observation: observation, layer: layer, head: head, kept: kept),
-                    remarks: &remarks)
+        var drafts: [[HeadDraft]] = []
+        for layer in layers {
+            drafts.append([])
+            for head in cache.layers[layer].keys.indices {
+                drafts[drafts.count - 1].append(
+                    try draft(
+                        MergeInput(
+                            observation: observation, layer: layer, head: head,
+                            kept: selection.kept[layer][head]), encode, &remarks))
             }
         }
         let protected = layers.map { encode.protects($0, of: cache.layers.count) }
@@ -92,13 +106,51 @@ extension Plan {
                 }
             }
         }
+        // What layers share lives in memory if one of them is to be read whole.
+        let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
+        var codecs = encode.codecs
+        if let precision = eviction?.crush?.precision, let all = selection.representatives {
+            codecs.append(CodecPair(keys: precision, values: precision))
+            for (index, layer) in layers.enumerated() where !protected[index] {
+                let representatives = Set(all[layer])
+                for head in drafts[index].indices {
+                    drafts[index][head].move(representatives, to: codecs.count - 1)
+                }
+            }
+        }
         let encoder = GroupEncoder(
             layers: layers, drafts: drafts,
-            codecs: protected.map { $0 ? [.plain] : encode.codecs },
+            codecs: protected.map { $0 ? [.plain] : codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, rotations: rotations, observation: observation,
-            remarks: &remarks)
-        return (encoder.encode(), remarks)
+            sharer: sharer, projectors: protected.map { $0 ? nil : projector },
+            rotations: rotations, observation: observation,
+            valueDirectory: mapsValues ? directory : nil, remarks: &remarks)
+        return (try encoder.encode(), remarks)
+    }
+
+    /// One kv head after merging.
+    ///
+    /// - Throws: `CompressionError` of code `.values` for a merged number that the plan cannot store: sums may
+    ///   be larger than what they are made of.
+    private func draft(
+        _ input: MergeInput, _ encode: EncodeConfiguration, _ remarks: inout [String]
+    ) throws(CompressionError) -> HeadDraft {
+        guard let merger else {
+            return HeadDraft(keeping: input.kept, keys: input.keys, values: input.values)
+        }
+        let draft = merger.merge(input, remarks: &remarks)
+        let layer = input.observation.cache.layers[input.layer]
+        for (name, side, rows) in [
+            ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
+        ] {
+            let limit = layer.limit(side, for: encode, projected: projector != nil)
+            guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
+            throw CompressionError(
+                .values,
+                "layer \(input.layer), \(name) head \(input.head): merged into \(found.value), "
+                    + "beyond \(limit), the largest that the plan can store")
+        }
+        return draft
     }
 
     private func select(
@@ -110,7 +162,8 @@ extension Plan {
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens, projected: projector != nil)
+                sharedPositions: eviction.sharesTokens, projected: projector != nil,
+                crush: eviction.crush)
         }
     }
 }

@@ -19,11 +19,14 @@ enum Registry {
 
     static let sharers: [any Sharer.Type] = [MiniCache.self, XKV.self]
 
-    static let projectors: [any Projector.Type] = []
+    static let projectors: [any Projector.Type] = [LowRank.self, ThinK.self]
+
+    static let placements: [any Placement.Type] = [KCache.self, TokenSelect.self]
 
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
         + sharers.map { $0.method } + projectors.map { $0.method } + EncodeConfiguration.methods
+        + placements.map { $0.method }
 
     /// The allocation that a plan's word names.
     static func allocation(_ choice: (word: String, arguments: Arguments)) -> any Allocation {

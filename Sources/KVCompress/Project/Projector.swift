@@ -1,7 +1,11 @@
 /// Finds fewer dimensions for the rows of one kv head.
 protocol Projector: StageMethod {
     /// Asks the observation for all that `basis` will read of it, before heads are encoded in parallel.
-    func prepare(_ observation: Observation) throws(CompressionError)
+    ///
+    /// Throws when the cache lacks it; what else people should know goes to the remarks.
+    func prepare(
+        _ observation: Observation, remarks: inout [String]
+    ) throws(CompressionError)
 
     /// The basis through which a side's rows are stored; nil when they are stored as they are.
     func basis(_ side: Side, _ input: ProjectInput) -> Basis?
@@ -9,8 +13,6 @@ protocol Projector: StageMethod {
 
 extension Projector {
     static var method: MethodDescription { method(.project) { $1.projector = $0 } }
-
-    func prepare(_ observation: Observation) throws(CompressionError) {}
 }
 
 /// Rows of one kv head that go through one basis.

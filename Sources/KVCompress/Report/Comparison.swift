@@ -22,6 +22,11 @@ public struct Comparison: Sendable {
         public var compressMilliseconds: Double
         /// Median wall time of one query of one head in one layer when tokens are decoded one by one.
         public var attendNanosecondsPerQuery: Double
+        /// Stored bytes of the values that decoding one token reads in all layers; nil when a plan places
+        /// nothing and all are read.
+        public var valueBytesPerStep: Int?
+        /// Share of a query's attention that falls on the entries it reads, then; the mean.
+        public var massCovered: Double?
 
         enum CodingKeys: String, CodingKey {
             case report, cosine, mass
@@ -29,6 +34,8 @@ public struct Comparison: Sendable {
             case errorWorst = "error_worst"
             case compressMilliseconds = "compress_ms"
             case attendNanosecondsPerQuery = "attend_ns_per_query"
+            case valueBytesPerStep = "value_bytes_per_step"
+            case massCovered = "mass_covered"
         }
     }
 
@@ -134,11 +141,14 @@ public struct Comparison: Sendable {
             }
             masses += mass(of: compressed, layer: index)
         }
+        let read = plan.placement == nil ? nil : try decoded(compressed)
         return Row(
             report: compressed.report, errorMean: Self.mean(errors), errorWorst: errors.max() ?? 0,
             cosine: Self.mean(cosines), mass: Self.mean(masses),
             compressMilliseconds: compressed.report.seconds * 1e3,
-            attendNanosecondsPerQuery: try decodeTime(compressed))
+            attendNanosecondsPerQuery: try decodeTime(compressed),
+            valueBytesPerStep: read.map { $0.valueBytes / holdout },
+            massCovered: read.map { $0.mass / Double(max($0.queries, 1)) })
     }
 
     /// A layer of the compressed prefix with the exact suffix behind it.
@@ -197,6 +207,25 @@ public struct Comparison: Sendable {
             times.append((clock.now - start) / .nanoseconds(1) / Double(heads))
         }
         return times.sorted()[times.count / 2]
+    }
+
+    /// What decoding the held-out tokens one by one reads.
+    private func decoded(
+        _ compressed: CompressedCache
+    ) throws(CompressionError) -> AttentionStatistics.Totals {
+        let statistics = AttentionStatistics()
+        var attention = AttentionOptions()
+        attention.workers = options.workers
+        attention.instructionSet = options.instructionSet
+        attention.statistics = statistics
+        for token in 0..<holdout {
+            for (index, layer) in cache.layers.enumerated() {
+                _ = try compressed.attend(
+                    (layer.queries ?? []).map { $0[token..<token + 1] }, layer: index,
+                    options: attention)
+            }
+        }
+        return statistics.totals
     }
 
     private static func mean(_ values: [Double]) -> Double {

@@ -4,6 +4,8 @@ public struct Ledger: Sendable, Equatable {
     public internal(set) var components: [Component: Int] = [:]
     /// Bytes that the cache holds in memory, padding and slack included.
     public internal(set) var residentBytes = 0
+    /// Bytes that the cache holds in mapped files, padding included.
+    public internal(set) var mappedBytes = 0
 
     /// The sum of the components: what ratio and bits per value are made of.
     public var storedBytes: Int { components.values.reduce(0, +) }
@@ -21,7 +23,11 @@ public struct Ledger: Sendable, Equatable {
             else { return }
             for (component, bytes) in bytes() { components[component, default: 0] += bytes }
             if storages.insert(ObjectIdentifier(storage)).inserted {
-                residentBytes += storage.byteCount
+                if storage.isMapped {
+                    mappedBytes += storage.byteCount
+                } else {
+                    residentBytes += storage.byteCount
+                }
             }
         }
         for segment in layers.lazy.flatMap({ $0.heads.joined() }) {
@@ -59,7 +65,7 @@ public struct Ledger: Sendable, Equatable {
     /// positions are shared, is taken to need a list of its own. It never falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
-        sharedPositions: Bool, projected: Bool
+        sharedPositions: Bool, projected: Bool, crush: Crush? = nil
     ) -> Int {
         var bytes = encode.basisBytes(geometry, projected: projected)
         for (layer, heads) in counts.enumerated() {
@@ -67,8 +73,12 @@ public struct Ledger: Sendable, Equatable {
             let classes = protected ? 1 : encode.codecs.count
             for (head, count) in heads.enumerated() {
                 if count < tokens || classes > 1 {
-                    bytes += encode.mostStoredBytes(count, geometry[layer], protected: protected)
-                    bytes += head == 0 || !sharedPositions || classes > 1 ? count * 4 : 0
+                    let most = encode.mostStoredBytes(count, geometry[layer], protected: protected)
+                    bytes += protected ? most : crush.map {
+                        max(most, encode.mostStoredBytes(count, geometry[layer], $0))
+                    } ?? most
+                    bytes += head == 0 || !sharedPositions || classes > 1 || crush?.precision != nil
+                        ? count * 4 : 0
                 } else {
                     bytes += encode.storedBytes(count, geometry[layer], protected: protected)
                 }

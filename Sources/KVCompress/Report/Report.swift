@@ -18,6 +18,8 @@ public struct Report: Sendable, Codable, Equatable {
     public var storedBytes: Int
     /// Bytes held in memory: the stored ones, padding and slack.
     public var residentBytes: Int
+    /// Bytes held in mapped files instead, padding included.
+    public var mappedBytes: Int
     /// Bytes of the same cache in f16, in the same kv-head layout.
     public var f16Bytes: Int
     /// `f16Bytes / storedBytes`.
@@ -41,6 +43,7 @@ public struct Report: Sendable, Codable, Equatable {
         case plan, tokens, ratio, components, kept, seconds, remarks
         case storedBytes = "stored_bytes"
         case residentBytes = "resident_bytes"
+        case mappedBytes = "mapped_bytes"
         case f16Bytes = "f16_bytes"
         case bitsPerValue = "bits_per_value"
         case keptPerLayer = "kept_per_layer"
@@ -62,6 +65,7 @@ public struct Report: Sendable, Codable, Equatable {
         self.tokens = tokens
         storedBytes = ledger.storedBytes
         residentBytes = ledger.residentBytes
+        mappedBytes = ledger.mappedBytes
         self.f16Bytes = f16Bytes
         ratio = Double(f16Bytes) / Double(ledger.storedBytes)
         bitsPerValue = 16 * Double(ledger.storedBytes) / Double(f16Bytes)

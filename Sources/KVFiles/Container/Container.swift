@@ -3,15 +3,16 @@ public import KVCompress
 
 /// A `.kvc` file: a compressed cache and the metadata of its model, with a checksum over every byte.
 ///
-/// The sections view the mapped file. Header, table, manifest and metadata are always verified when the
+/// The sections view the mapped file, or memory that packed ones were unpacked to. Header, table, manifest and metadata are always verified when the
 /// file is opened; so are all sections, unless their verification is put off to the caller's first use.
+/// Packed sections are read, and so verified, at once.
 public struct Container: Sendable {
     /// When the checksums of the sections are compared.
     public enum Verification: Sendable {
         /// At open: reads the whole file once.
         case atOpen
         /// By the caller, with `verify(section:)`, before it uses a section: opening reads only what
-        /// describes the sections.
+        /// describes the sections, and what is packed.
         case onFirstUse
     }
 
@@ -23,6 +24,8 @@ public struct Container: Sendable {
         public let bytes: Range<Int>
         /// CRC-32C of its bytes and the zeros after them.
         public let checksum: UInt32
+        /// How its bytes were packed, nil when they lie as they are.
+        public let packing: Packing?
     }
 
     /// The newest version of the format, and the one that is written.
@@ -47,16 +50,27 @@ public struct Container: Sendable {
         let sections = try ContainerTable.read(file, header)
         self.file = file
         self.sections = sections
-        for section in sections.prefix(verify == .atOpen ? sections.count : 2) {
-            try Self.verify(section, in: file)
+        var storages: [Storage] = []
+        for (index, section) in sections.enumerated() {
+            if verify == .atOpen || index < ContainerTable.reserved.count || section.packing != nil
+            {
+                try Self.verify(section, in: file)
+            }
+            storages.append(try Self.storage(of: section, in: file))
         }
-        let manifest = file.bytes[sections[0].bytes]
         archive = Archive(
-            manifest: Array(manifest),
-            sections: sections.dropFirst(2).map {
-                Archive.Section(name: $0.name, storage: file.storage($0.bytes))
+            manifest: Array(storages[0].bytes),
+            sections: zip(sections, storages).dropFirst(ContainerTable.reserved.count).map {
+                Archive.Section(name: $0.name, storage: $1)
             })
-        metadata = try Self.metadata(file, sections[1])
+        metadata = try Self.metadata(storages[1], at: sections[1].bytes.lowerBound, of: file.url)
+    }
+
+    /// What the file's length would be if nothing in it were packed.
+    public var unpackedByteCount: Int {
+        sections.reduce(file.byteCount) { total, section in
+            total + (section.packing.map { $0.byteCount - section.bytes.count } ?? 0)
+        }
     }
 
     /// Opens a file; the archive's sections keep the mapping alive.
@@ -89,20 +103,33 @@ public struct Container: Sendable {
         }
     }
 
-    private static func metadata(
-        _ file: MappedFile, _ section: Section
-    ) throws(FileError) -> [String: String] {
-        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[section.bytes])
-        let value: HeaderValue
-        do {
-            value = try HeaderParser.parse(bytes)
-        } catch {
+    /// A section's bytes as they were written, unpacked if need be.
+    private static func storage(
+        of section: Section, in file: MappedFile
+    ) throws(FileError) -> Storage {
+        let stored = file.storage(section.bytes)
+        guard let packing = section.packing else { return stored }
+        guard let storage = packing.unpack(stored.bytes) else {
             throw FileError(
                 .format, file.url,
-                "metadata, byte \(section.bytes.lowerBound + error.offset): \(error.what)")
+                "section \(quoted(section.name)) at bytes \(section.bytes) does not unpack to "
+                    + "\(packing.byteCount) bytes")
+        }
+        return storage
+    }
+
+    private static func metadata(
+        _ storage: Storage, at offset: Int, of url: URL
+    ) throws(FileError) -> [String: String] {
+        let value: HeaderValue
+        do {
+            value = try HeaderParser.parse(storage.bytes)
+        } catch {
+            throw FileError(
+                .format, url, "metadata at byte \(offset), byte \(error.offset): \(error.what)")
         }
         guard let strings = value.strings else {
-            throw FileError(.format, file.url, "the metadata are no object of strings")
+            throw FileError(.format, url, "the metadata are no object of strings")
         }
         return strings
     }

@@ -7,6 +7,11 @@ struct ContainerHeader {
     /// A byte above 127 and both line ends, so that a transfer as text is noticed.
     static let magic: [UInt8] = [0x89, 0x4B, 0x56, 0x43, 0x0D, 0x0A, 0x1A, 0x0A]
 
+    /// The one flag: the sections may be packed, and at least one is.
+    private static let packedFlag: UInt32 = 1
+
+    /// Whether some section is packed.
+    var isPacked: Bool
     /// Length of the whole file.
     var fileLength: Int
     /// Length of the table, which follows the header, with the zeros that pad it to a multiple of 64.
@@ -23,7 +28,7 @@ struct ContainerHeader {
     var encoded: [UInt8] {
         var bytes = Self.magic
         bytes.append(UInt32(Container.version))
-        bytes.append(UInt32(0))
+        bytes.append(isPacked ? Self.packedFlag : 0)
         bytes.append(UInt64(fileLength))
         bytes.append(UInt64(Self.byteCount))
         bytes.append(UInt64(tableLength))
@@ -34,7 +39,10 @@ struct ContainerHeader {
         return bytes
     }
 
-    init(fileLength: Int, tableLength: Int, sectionCount: Int, tableChecksum: UInt32) {
+    init(
+        isPacked: Bool, fileLength: Int, tableLength: Int, sectionCount: Int, tableChecksum: UInt32
+    ) {
+        self.isPacked = isPacked
         self.fileLength = fileLength
         self.tableLength = tableLength
         self.sectionCount = sectionCount
@@ -69,10 +77,10 @@ struct ContainerHeader {
                 "version \(version) at byte 8; only version \(Container.version) is known")
         }
         let flags = bytes.integer(at: 12, UInt32.self)
-        guard flags == 0 else {
+        guard flags & ~Self.packedFlag == 0 else {
             throw fail(
                 .unsupported,
-                "unknown flags 0x\(String(flags, radix: 16)) at byte 12; none are defined")
+                "unknown flags 0x\(String(flags, radix: 16)) at byte 12; only 0x1 is known")
         }
         let length = bytes.integer(at: 16, UInt64.self)
         guard length == bytes.count else {
@@ -91,6 +99,7 @@ struct ContainerHeader {
         guard bytes[48..<60].allSatisfy({ $0 == 0 }) else {
             throw fail(.format, "the reserved bytes 48..<60 are not zero")
         }
+        isPacked = flags == Self.packedFlag
         fileLength = bytes.count
         tableLength = Int(table)
         sectionCount = Int(bytes.integer(at: 40, UInt32.self))

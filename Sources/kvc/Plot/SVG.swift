@@ -57,9 +57,9 @@ struct SVG {
             + "stroke-width=\"\(width)\" stroke-linejoin=\"round\" stroke-linecap=\"round\"/>\n"
     }
 
-    mutating func dot(_ x: Double, _ y: Double, color: String) {
+    mutating func dot(_ x: Double, _ y: Double, color: String, radius: Double = 5) {
         elements +=
-            "<circle cx=\"\(place(x))\" cy=\"\(place(y))\" r=\"5\" fill=\"\(color)\" "
+            "<circle cx=\"\(place(x))\" cy=\"\(place(y))\" r=\"\(radius)\" fill=\"\(color)\" "
             + "stroke=\"#ffffff\" stroke-width=\"1.2\"/>\n"
     }
 

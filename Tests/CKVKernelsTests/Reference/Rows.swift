@@ -68,3 +68,20 @@ func relativeError(_ a: some Sequence<Float>, _ b: some Sequence<Double>) -> Dou
     }
     return length == 0 ? difference.squareRoot() : (difference / length).squareRoot()
 }
+
+extension Reference {
+    /// RoPE of one row at a position: pairs turned by position * frequency, or back.
+    static func rope(
+        _ row: [Float], position: UInt32, frequencies: [Float], interleaved: Bool, inverse: Bool
+    ) -> [Double] {
+        var turned = row.map(Double.init)
+        for (i, frequency) in frequencies.enumerated() {
+            let angle = Double(position) * Double(frequency) * (inverse ? -1 : 1)
+            let a = interleaved ? 2 * i : i
+            let b = interleaved ? 2 * i + 1 : i + frequencies.count
+            turned[a] = Double(row[a]) * cos(angle) - Double(row[b]) * sin(angle)
+            turned[b] = Double(row[b]) * cos(angle) + Double(row[a]) * sin(angle)
+        }
+        return turned
+    }
+}

@@ -1,43 +1,33 @@
 import CKVKernels
 
-/// Calls kv_softmax_fold, scalar, with what a reference softmax says.
-func foldKernel(
-    _ logits: inout [Float],
-    n: Int,
-    visible: [UInt32],
-    softmax: Reference.Softmax,
-    maximum: inout [Float],
-    sum: inout [Float],
-    rescale: inout [Float]
-) {
+/// Passes on the per-entry vectors that a reference softmax says.
+func withVectors<R>(
+    of softmax: Reference.Softmax, _ body: (UnsafePointer<kv_entry_vectors>) -> R
+) -> R {
     func pointer<R>(_ vector: [Float]?, _ body: (UnsafePointer<Float>?) -> R) -> R {
         guard let vector else { return body(nil) }
         return vector.withUnsafeBufferPointer { body($0.baseAddress) }
     }
-    pointer(softmax.bias) { bias in
+    return pointer(softmax.bias) { bias in
         pointer(softmax.keyScale) { keyScale in
             pointer(softmax.valueScale) { valueScale in
                 var vectors = kv_entry_vectors(
-                    logit_bias: bias,
-                    key_scale: keyScale,
-                    value_scale: valueScale
-                )
-                kv_softmax_fold(
-                    .scalar,
-                    &logits,
-                    n,
-                    maximum.count,
-                    n,
-                    visible,
-                    Float(softmax.scale),
-                    Float(softmax.softcap),
-                    &vectors,
-                    &maximum,
-                    &sum,
-                    &rescale
-                )
+                    logit_bias: bias, key_scale: keyScale, value_scale: valueScale)
+                return body(&vectors)
             }
         }
+    }
+}
+
+/// Calls kv_softmax_fold, scalar, with what a reference softmax says.
+func foldKernel(
+    _ logits: inout [Float], n: Int, visible: [UInt32], softmax: Reference.Softmax,
+    maximum: inout [Float], sum: inout [Float], rescale: inout [Float]
+) {
+    withVectors(of: softmax) { vectors in
+        kv_softmax_fold(
+            .scalar, &logits, n, maximum.count, n, visible, Float(softmax.scale),
+            Float(softmax.softcap), vectors, &maximum, &sum, &rescale)
     }
 }
 

@@ -73,7 +73,8 @@ import Testing
     private static let victims = [
         "f16", "q8(keys=per-channel, window=5)", "random(budget=50%) | q4(mode=asymmetric)",
         "random(budget=60%, tokens=layer) | q4(keys=per-channel, rotate=hadamard)",
-        "kv(keys=f32, values=bf16)",
+        "kv(keys=f32, values=bf16)", "think(keep=50%) | q8",
+        "random(budget=80%) | lowrank(keys=3, values=2, rope=undo) | q4(window=5)",
     ]
 
     private func victim(_ text: String) throws -> Archive {

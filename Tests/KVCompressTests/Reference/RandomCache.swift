@@ -61,7 +61,14 @@ struct RandomCache: CustomStringConvertible {
                 queries: queries.map { count in queryRows(count, &random) }
             )
         }
-        return try Cache(layers: built, metadata: ["model": "random \(seed)"])
+        return try Cache(
+            layers: built,
+            metadata: [
+                "model": "random \(seed)", "rope_theta": "1000",
+                "rope_style": seed % 2 == 0 ? "split-half" : "interleaved",
+                "rope_dims": "\(keyDim / 2 * 2)",
+            ]
+        )
     }
 
     /// Query rows of one layer, f32, per query head.

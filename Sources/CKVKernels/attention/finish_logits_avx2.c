@@ -1,0 +1,19 @@
+// finish_logits on AVX2: the body is in logits_lanes.h.
+#if defined(__x86_64__)
+#include "dispatch/target.h"
+#include "dispatch/variants.h"
+#include <immintrin.h>
+
+#pragma STDC FP_CONTRACT OFF
+KV_TARGET_BEGIN(KV_AVX2)
+#include "common/lanes_avx2.h"
+#include "attention/logits_lanes.h"
+
+void kv_finish_logits_avx2(float *logits, size_t logits_stride, size_t rows, size_t n,
+                             const uint32_t *visible, float scale, float softcap,
+                             const kv_entry_vectors *vectors) {
+    finish_logits(logits, logits_stride, rows, n, visible, scale, softcap, vectors);
+}
+
+KV_TARGET_END
+#endif

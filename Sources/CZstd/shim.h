@@ -1,0 +1,3 @@
+// zstd, as Debian's libzstd-dev and Homebrew's zstd install it.
+#pragma once
+#include <zstd.h>

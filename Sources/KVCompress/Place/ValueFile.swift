@@ -1,0 +1,113 @@
+import Foundation
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+/// A private file without a name: nothing of it is left when the last who uses it is gone, however that
+/// came to be.
+struct ValueFile: ~Copyable {
+    private let descriptor: Int32
+    private let byteCount: Int
+    private let directory: String
+
+    /// Makes a file in a directory, reserves its space and takes its name away.
+    ///
+    /// - Throws: `CompressionError` of code `.place` when the directory takes no files, or not so many bytes.
+    init(byteCount: Int, in directory: URL) throws(CompressionError) {
+        self.byteCount = byteCount
+        self.directory = directory.path
+        var name = Array((directory.path + "/.kvcompress-XXXXXX").utf8CString)
+        descriptor = mkstemp(&name)
+        guard descriptor >= 0 else {
+            throw Self.failure(directory.path, "cannot make a file for values", errno)
+        }
+        unlink(name)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        let refused = Self.reserve(byteCount, descriptor)
+        guard refused == 0 else {
+            throw Self.failure(directory.path, "no room for \(byteCount) bytes of values", refused)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Reserves space, so that writing cannot find the disk full; 0, or the reason why not.
+    private static func reserve(_ byteCount: Int, _ descriptor: Int32) -> Int32 {
+        #if canImport(Darwin)
+            var store = fstore_t(
+                fst_flags: UInt32(F_ALLOCATEALL), fst_posmode: F_PEOFPOSMODE, fst_offset: 0,
+                fst_length: off_t(byteCount), fst_bytesalloc: 0)
+            guard fcntl(descriptor, F_PREALLOCATE, &store) == 0,
+                ftruncate(descriptor, off_t(byteCount)) == 0
+            else { return errno }
+            return 0
+        #else
+            while true {
+                let refused = posix_fallocate(descriptor, 0, off_t(byteCount))
+                if refused != EINTR { return refused }
+            }
+        #endif
+    }
+
+    /// Writes bytes at an offset.
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CompressionError) {
+        precondition(offset >= 0 && offset + bytes.count <= byteCount)
+        var written = 0
+        while written < bytes.count {
+            let count = pwrite(
+                descriptor, bytes.baseAddress! + written, bytes.count - written,
+                off_t(offset + written))
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else {
+                throw Self.failure(directory, "cannot write a file of values", errno)
+            }
+            written += count
+        }
+    }
+
+    /// The bytes, mapped to be read here and there.
+    func mapped() throws(CompressionError) -> Storage {
+        guard let base = mmap(nil, byteCount, PROT_READ, MAP_SHARED, descriptor, 0),
+            base != MAP_FAILED
+        else { throw Self.failure(directory, "cannot map a file of values", errno) }
+        // Without it, every page that is read would bring its neighbours into memory.
+        posix_madvise(base, byteCount, POSIX_MADV_RANDOM)
+        let mapping = Mapping(bytes: UnsafeRawBufferPointer(start: base, count: byteCount))
+        return Storage(unsafeBytes: mapping.bytes, keptBy: mapping, isMapped: true)
+    }
+
+    private static func failure(_ directory: String, _ what: String, _ reason: Int32)
+        -> CompressionError
+    {
+        CompressionError(.place, "\(directory): \(what): \(String(cString: strerror(reason)))")
+    }
+}
+
+/// Keeps a mapping as long as this object lives.
+private final class Mapping: @unchecked Sendable {
+    let bytes: UnsafeRawBufferPointer
+
+    init(bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    deinit { munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress!), bytes.count) }
+}
+
+extension Storage {
+    /// Tells the system that a range of a mapped file will be read soon; memory is there already.
+    func willNeed(_ range: Range<Int>) {
+        guard isMapped, !range.isEmpty else { return }
+        let address = UInt(bitPattern: base) + UInt(range.lowerBound)
+        let start = address / UInt(Self.pageBytes) * UInt(Self.pageBytes)
+        posix_madvise(
+            UnsafeMutableRawPointer(bitPattern: start)!,
+            Int(address - start) + range.count, POSIX_MADV_WILLNEED)
+    }
+
+    /// Bytes of a page of memory.
+    static let pageBytes = Int(sysconf(Int32(_SC_PAGESIZE)))
+}
