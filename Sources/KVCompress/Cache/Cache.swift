@@ -131,7 +131,10 @@ public struct Cache: Sendable {
             // Queries are never stored, so only their finiteness counts.
             let sides: [(String, [Rows], Float?)] = [
                 ("key", layer.keys, encode?.limit(.keys, layer.geometry, projected: projected)),
-                ("value", layer.values, encode?.limit(.values, layer.geometry, projected: projected)),
+                (
+                    "value", layer.values,
+                    encode?.limit(.values, layer.geometry, projected: projected)
+                ),
                 ("query", layer.queries ?? [], nil),
             ]
             for (name, heads, limit) in sides {

@@ -69,7 +69,8 @@ struct GroupEncoder {
                             ? places[0][home][number]
                             : writer.add(
                                 shared.draft(head), entries,
-                                codec: strand.codec(side, dim: shared.dim, through: common, positions))
+                                codec: strand.codec(
+                                    side, dim: shared.dim, through: common, positions))
                     } else {
                         place = writer.add(
                             drafts[layer][head].rows(side), strand.entries,
@@ -112,7 +113,8 @@ struct GroupEncoder {
                 observation: observation, layers: shared == nil ? own..<own + 1 : layers,
                 head: head, rows: rows, count: entries.count, dim: draft.rows.dim,
                 positions: shared == nil
-                    ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }))
+                    ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }
+            ))
         guard let basis, basis.pays(for: strands, side) else { return nil }
         return basis
     }
