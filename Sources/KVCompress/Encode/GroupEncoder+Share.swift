@@ -7,13 +7,14 @@ extension GroupEncoder {
     ///   - window: newest entries that stay in f16.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
-        sharer: (any Sharer)?, projector: (any Projector)?, observation: Observation,
+        sharer: (any Sharer)?, projector: (any Projector)?, fit: Fit?, observation: Observation,
         remarks: inout [String]
     ) {
         self.layers = layers
         self.drafts = drafts
         self.sharer = sharer
         self.projector = projector
+        self.fit = fit
         self.observation = observation
         var shared = drafts.map { $0.map { _ in [Int]() } }
         if let sharer, layers.count > 1 {

@@ -1,5 +1,5 @@
-/// Writes the entries of a group of layers that may share stores: keys first, then values, then what stands
-/// beside them. Each of the three is one allocation.
+/// Writes the entries of a group of layers that may share stores: keys first, then values, which may be fitted
+/// to the stored keys, then what stands beside them. Each of the three is one allocation.
 struct GroupEncoder {
     /// The layers of the group.
     let layers: Range<Int>
@@ -11,6 +11,7 @@ struct GroupEncoder {
     let strands: [[[Strand]]]
     let sharer: (any Sharer)?
     let projector: (any Projector)?
+    let fit: Fit?
     let observation: Observation
 
     var kernels: Kernels { observation.kernels }
@@ -37,8 +38,8 @@ struct GroupEncoder {
     /// Encodes everything and puts the layers together.
     func encode() -> [LayerCache] {
         let keys = write(.keys)
-        let values = write(.values)
-        return assemble(keys, values)
+        let fitted = fit.map { self.fitted(by: $0, to: keys) } ?? self
+        return fitted.assemble(keys, fitted.write(.values))
     }
 
     // MARK: One side

@@ -5,6 +5,7 @@ struct Arguments: Sendable {
         case share(Share)
         case budget(Budget)
         case amount(Amount)
+        case number(Double)
         indirect case choice(String, Arguments)
     }
 
@@ -38,6 +39,13 @@ struct Arguments: Sendable {
 
     func amount(_ name: String) -> Amount? {
         guard case .amount(let value)? = values[name] else { return nil }
+        return value
+    }
+
+    func number(_ name: String) -> Double {
+        guard case .number(let value) = values[name] else {
+            preconditionFailure("\(name) is no number")
+        }
         return value
     }
 
@@ -160,6 +168,8 @@ extension ValueKind {
         case .share: Share(word).map { .share($0) }
         case .budget: Budget(word).map { .budget($0) }
         case .amount: Amount(word).map { .amount($0) }
+        case .number(let range):
+            decimalNumber(word).flatMap { range.contains($0) ? .number($0) : nil }
         case .choice: nil
         }
     }

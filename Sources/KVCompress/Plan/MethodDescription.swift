@@ -104,6 +104,8 @@ public indirect enum ValueKind: Sendable {
     case budget
     /// Tokens, or a share of the tokens given to the plan.
     case amount
+    /// A decimal number in a range; infinite bounds are none.
+    case number(ClosedRange<Double>)
     /// One of some words, each perhaps with parameters of its own.
     case choice([Choice])
 
@@ -141,8 +143,16 @@ public indirect enum ValueKind: Sendable {
         case .budget:
             "25% of the tokens (above 0%, at most 100%), 512 tokens per head, or 64MiB (B, KiB, MiB, GiB), none of them 0"
         case .amount: "a number of tokens or a share of all tokens such as 10%"
+        case .number(let range): "a number" + Self.bounds(range)
         case .choice(let choices): choices.map(\.signature).joined(separator: " | ")
         }
+    }
+}
+
+extension ValueKind {
+    private static func bounds(_ range: ClosedRange<Double>) -> String {
+        let least = range.lowerBound.isFinite ? " from \(decimalText(range.lowerBound))" : ""
+        return least + (range.upperBound.isFinite ? " to \(decimalText(range.upperBound))" : "")
     }
 }
 

@@ -45,6 +45,7 @@ extension Plan {
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
         try projector?.prepare(observation)
+        if fit != nil { try observation.requireQueries(for: Fit.identity.name) }
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
         let written = options.workers.map(groups.count) { index in
@@ -85,7 +86,8 @@ extension Plan {
             layers: layers, drafts: drafts,
             codecs: protected.map { [$0 ? .plain : encode.main] },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
-            sharer: sharer, projector: projector, observation: observation, remarks: &remarks)
+            sharer: sharer, projector: projector, fit: fit, observation: observation,
+            remarks: &remarks)
         return (encoder.encode(), remarks)
     }
 
@@ -98,7 +100,7 @@ extension Plan {
         return try eviction.select(from: observation) { counts in
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens)
+                sharedPositions: eviction.sharesTokens, entryBytes: fit?.entryBytes ?? 0)
         }
     }
 }

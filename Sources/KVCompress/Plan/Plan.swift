@@ -14,6 +14,8 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     var projector: (any Projector)?
     /// How numbers are written; nil, no such stage in the text, means f16.
     public var encode: EncodeConfiguration?
+    /// Repair of what the stages before lost.
+    var fit: Fit?
 
     /// Reads and checks a plan.
     ///
@@ -32,7 +34,7 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
 
     /// The stages that hold a method of their own.
     private var stageMethods: [any StageMethod] {
-        ([merger, sharer, projector] as [(any StageMethod)?]).compactMap { $0 }
+        ([merger, sharer, projector, fit] as [(any StageMethod)?]).compactMap { $0 }
     }
 
     /// Whether both say the same.
@@ -45,7 +47,7 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         let stages = [
             eviction?.description, merger?.text, sharer?.text, projector?.text,
-            encode?.description,
+            encode?.description, fit?.text,
         ].compactMap { $0 }
         return stages.isEmpty
             ? EncodeConfiguration.plain.description : stages.joined(separator: " | ")

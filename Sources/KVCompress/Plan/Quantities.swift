@@ -119,3 +119,17 @@ func wholeNumber(_ text: some StringProtocol) -> Int? {
     guard !text.isEmpty, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
     return Int(text)
 }
+
+/// The finite number that decimal digits write, perhaps with a sign, a point and an exponent.
+func decimalNumber(_ text: String) -> Double? {
+    guard text.utf8.allSatisfy({ "0123456789.eE+-".utf8.contains($0) }),
+        let number = Double(text), number.isFinite
+    else { return nil }
+    return number + 0  // there is one zero
+}
+
+/// The shortest text that reads back as the same number.
+func decimalText(_ number: Double) -> String {
+    let text = "\(number)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+}

@@ -4,7 +4,7 @@
 enum Registry {
     static let scorers: [any Scorer.Type] = [
         Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self,
-        RandomScorer.self,
+        RMS.self, RandomScorer.self,
     ]
 
     static let mergers: [any Merger.Type] = []
@@ -16,4 +16,5 @@ enum Registry {
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
         + sharers.map { $0.method } + projectors.map { $0.method } + EncodeConfiguration.methods
+        + [Fit.method]
 }

@@ -55,15 +55,16 @@ public struct Ledger: Sendable, Equatable {
     /// What a layout of counts would store, before anything is encoded.
     ///
     /// An upper bound: every head that drops tokens, or every layer where positions are shared, is taken to
-    /// need a list of its own. It never falls when a count grows, but to that of the whole cache.
+    /// need a list of its own. `entryBytes` stand beside every entry. It never falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
-        sharedPositions: Bool
+        sharedPositions: Bool, entryBytes: Int = 0
     ) -> Int {
         var bytes = 0
         for (layer, heads) in counts.enumerated() {
             let protected = encode.protects(layer, of: counts.count)
             for (head, count) in heads.enumerated() {
+                bytes += count * entryBytes
                 if count < tokens {
                     bytes += encode.mostStoredBytes(count, geometry[layer], protected: protected)
                     bytes += head == 0 || !sharedPositions ? count * 4 : 0
