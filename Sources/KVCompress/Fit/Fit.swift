@@ -15,7 +15,11 @@ struct Fit: StageMethod {
     static let identity = MethodIdentity(
         name: "fit",
         summary: "logit biases and values fitted to what the given queries saw of the full cache",
-        source: "Attention Matching, arXiv 2602.16284", needs: [.queries],
+        source: "Attention Matching, arXiv 2602.16284",
+        differs:
+            "the least squares of biases stop after few rounds, as later ones suit the reference queries alone "
+            + "and held-out ones worse; entries are those of the stages before, not chosen anew",
+        needs: [.queries],
         parameters: [
             ParameterDescription(
                 "queries", .words(Reference.self), default: "observed",
