@@ -116,7 +116,7 @@ import Testing
             // A method with its defaults spelled out is the method.
             let takesBudget = method.parameters.contains { $0.name == "budget" }
             let short = takesBudget ? "\(method.name)(budget=25%)" : method.name
-            let before = method.stage == .crush ? "h2o(budget=1) | " : ""
+            let before = [.crush, .merge].contains(method.stage) ? "h2o(budget=1) | " : ""
             #expect(try Plan(before + text) == Plan(before + short))
         }
         let json =
