@@ -13,8 +13,23 @@ struct Methods: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    @Flag(
+        name: .long,
+        help: "Print one table in Markdown, with where methods differ from their sources.")
+    var markdown = false
+
+    func validate() throws {
+        guard !(json && markdown) else {
+            throw ValidationError("--json and --markdown exclude each other.")
+        }
+    }
+
     func run() throws {
-        print(json ? try jsonText(["methods": Plan.methods]) : Self.text)
+        print(
+            json
+                ? try jsonText(["methods": Plan.methods])
+                : markdown ? MethodTable.markdown : Self.text
+        )
     }
 
     private static var text: String {

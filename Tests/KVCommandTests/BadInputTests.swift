@@ -51,6 +51,18 @@ struct BadInputTests {
         try place.refuse(["export", "missing.kvc", "-o", "e.safetensors"], saying: ["missing.kvc"])
     }
 
+    /// Values that are to live in a file where there is none, or no room for it.
+    @Test func noRoomForValues() throws {
+        let folder = ["TMPDIR": place.folder.path]
+        let command = compress(example("stories260k"), plan: "f16 | kcache")
+        let full = try place.kvc(command, environment: folder, fileBlocks: 16)
+        #expect(full.status == 1 && full.errors.split(separator: "\n").count == 1)
+        #expect(full.errors.contains("no room for 32768 bytes of values"), "\(full.errors)")
+        let nowhere = try place.kvc(command, environment: ["TMPDIR": "/no/such/folder"])
+        #expect(nowhere.status == 1 && nowhere.errors.contains("/no/such/folder"))
+        #expect(try place.files.isEmpty)
+    }
+
     @Test func outputsThatCannotBeWritten() throws {
         try FileManager.default.createDirectory(
             at: place.url("folder"),

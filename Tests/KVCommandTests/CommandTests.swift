@@ -172,6 +172,37 @@ struct CommandTests {
         }
     }
 
+    @Test(arguments: ["tinystories-5m", "stories260k"])
+    func surveySaysWhatEachObservationFavours(dump: String) throws {
+        let run = try place.succeed(
+            "survey", example(dump), "--json", "s.json", "--plot", "s.svg"
+        )
+        let observations = [
+            "Neighbours", "Layers", "Attention", "Sinks", "Ranks", "Channels", "Massive values",
+        ]
+        for observation in observations { #expect(run.output.contains("\n\(observation): ")) }
+
+        let text = try Data(contentsOf: place.url("s.json"))
+        let json = try #require(JSONSerialization.jsonObject(with: text) as? [String: Any])
+        let findings = try #require(json["findings"] as? [[String: String]])
+        #expect(findings.compactMap { $0["observation"] } == observations)
+        let survey = try #require(json["survey"] as? [String: Any])
+        #expect((survey["layers"] as? [Any])?.count == (dump == "stories260k" ? 5 : 6))
+
+        let picture = try String(contentsOf: place.url("s.svg"), encoding: .utf8)
+        #expect(picture.hasPrefix("<svg ") && picture.hasSuffix("</svg>\n"))
+        #expect(picture.contains("Attention by tokens"))
+    }
+
+    @Test func surveyDoesWithoutQueries() throws {
+        try KVDump.write(smallCache(queries: nil), to: place.url("mute.safetensors"))
+        let output = try place.succeed("survey", "mute.safetensors", "--plot", "s.svg").output
+        #expect(output.contains("no queries") && !output.contains("\nAttention: "))
+        #expect(output.contains("no rope_theta"))
+        let picture = try String(contentsOf: place.url("s.svg"), encoding: .utf8)
+        #expect(!picture.contains("Attention by tokens") && !picture.contains("nan"))
+    }
+
     @Test func quietSaysNothing() throws {
         let compress = try place.succeed(
             "compress",
@@ -203,7 +234,7 @@ struct CommandTests {
     }
 
     @Test(arguments: [
-        [], ["compare"], ["compress"], ["inspect"], ["attend"], ["export"], ["methods"],
+        [], ["compare"], ["survey"], ["compress"], ["inspect"], ["attend"], ["export"], ["methods"],
         ["kernels"],
     ])
     func helpIsHelp(command: [String]) throws {

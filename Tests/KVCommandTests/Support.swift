@@ -61,13 +61,21 @@ final class Workplace {
         try kvc(arguments, environment: environment)
     }
 
-    func kvc(_ arguments: [String], environment: [String: String] = [:]) throws -> Outcome {
+    /// - Parameter fileBlocks: the most blocks (of 512 or 1024 bytes) that a file may take, if any.
+    func kvc(
+        _ arguments: [String], environment: [String: String] = [:], fileBlocks: Int? = nil
+    ) throws -> Outcome {
         let process = Process()
         let output = Pipe(), errors = url(".errors-\(UUID().uuidString)")
         #expect(FileManager.default.createFile(atPath: errors.path, contents: nil))
         defer { try? FileManager.default.removeItem(at: errors) }
         process.executableURL = executable
         process.arguments = arguments
+        if let fileBlocks {
+            let limited = "trap '' XFSZ; ulimit -f \(fileBlocks); exec \"$0\" \"$@\""
+            process.executableURL = URL(fileURLWithPath: "/bin/sh")
+            process.arguments = ["-c", limited, executable.path] + arguments
+        }
         process.currentDirectoryURL = folder
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardOutput = output

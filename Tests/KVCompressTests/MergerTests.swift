@@ -249,6 +249,8 @@ extension DraftRows {
             "kvmerger(threshold=0.99, recent=0, heavy=0, sinks=0, weights=\(weights)) | f32")
         let merged = try plan.compress(cache)
         #expect(merged.report.kept.max == 0.5)
+        // All heads of a layer have the same votes, which are stored once.
+        #expect(merged.report.components["votes"] == cache.layers.count * 80 * 2)
         for layer in cache.layers.indices {
             let queries = (cache.layers[layer].queries ?? []).map { $0[159..<160] }
             let exact = try LayerCache(viewing: cache.layers[layer]).attend(

@@ -24,28 +24,41 @@ import Testing
 
     // MARK: N >= T is full attention, to the bit
 
-    /// All codecs, several segments, rows that see a part, more rows than share a pass.
-    @Test(arguments: AttentionTests.plans, ["kcache(top=5000)", "tokenselect(top=100%)"])
-    func everythingChosenIsFullAttention(plan text: String, place: String) throws {
-        for (seed, count) in [(1, 1), (2, 5), (3, 100)] {
-            let shape = RandomCache.any(seed + 60, tokens: seed == 2 ? 2100...2300 : 40...300)
-            let cache = try shape.make()
-            let full = try Plan(text).compress(cache), placed = try Plan("\(text) | \(place)").compress(cache)
+    private func checkFullAttention(
+        _ text: String, _ place: String, _ shape: RandomCache, rows: Int
+    ) throws {
+        let cache = try shape.make()
+        let full = try Plan(text).compress(cache)
+        let placed = try Plan("\(text) | \(place)").compress(cache)
+        let queries = queries(shape, rows)
+        for causal in [false, true] {
             var options = AttentionOptions()
-            for causal in [false, true] {
-                options.positions = causal ? positions(count, shape.tokens) : nil
-                options.softcap = causal ? 20 : 0
-                let queries = queries(shape, count)
-                let expected = try full.attend(queries, layer: 0, options: options).map(\.bits)
-                for threads in [1, 3] {
-                    options.workers = Workers(threads: threads)
-                    #expect(
-                        try placed.attend(queries, layer: 0, options: options).map(\.bits) == expected,
-                        "\(place), \(shape), causal \(causal), \(threads) threads")
-                }
-                options.workers = .caller
-            }
+            options.positions = causal ? positions(rows, shape.tokens) : nil
+            options.softcap = causal ? 20 : 0
+            let expected = try full.attend(queries, layer: 0, options: options).map(\.bits)
+            options.workers = Workers(threads: causal ? 3 : 1)
+            #expect(
+                try placed.attend(queries, layer: 0, options: options).map(\.bits) == expected,
+                "\(text) | \(place), \(shape), causal \(causal)")
         }
+    }
+
+    /// All codecs and several segments, rows that see a part.
+    @Test(arguments: AttentionTests.plans, ["kcache(top=300)", "tokenselect(top=100%)"])
+    func everythingChosenIsFullAttention(plan text: String, place: String) throws {
+        for seed in 0..<3 {
+            try checkFullAttention(
+                text, place, RandomCache.any(seed + 60, tokens: 40...300), rows: 3)
+        }
+    }
+
+    /// More rows than share a pass, and more blocks than a piece.
+    @Test(arguments: ["f16", "q4(mode=asymmetric)"], ["kcache(top=2100)", "tokenselect(top=100%)"])
+    func everythingChosenOfMuch(plan text: String, place: String) throws {
+        try checkFullAttention(
+            text, place, RandomCache(seed: 3, group: 7, tokens: 70), rows: 90)
+        try checkFullAttention(
+            text, place, RandomCache(seed: 4, kvHeads: 1, group: 1, tokens: 2100), rows: 2)
     }
 
     // MARK: Against the definitions

@@ -30,6 +30,8 @@ import Testing
         ("f16", "f16"), ("bf16", "bf16"), ("f32", "f32"), ("q8", "q8"), ("kv", "f16"),
         ("kv(keys=q4, values=q4)", "q4"),
         ("turboquant(bits=4, seed=0, window=3)", "turboquant(window=3)"),
+        ("zipcache(salient=60%, others=3, window=9, bits=4)", "zipcache(others=3, window=9)"),
+        ("turboquant(rotate=qr)", "turboquant(rotate=qr)"),
         ("kv(keys=turboquant(bits=3), values=turboquant(bits=3))", "turboquant(bits=3)"),
         (
             "kv(values=q4, keys=turboquant(seed=2, bits=2))",
@@ -114,7 +116,7 @@ import Testing
             // A method with its defaults spelled out is the method.
             let takesBudget = method.parameters.contains { $0.name == "budget" }
             let short = takesBudget ? "\(method.name)(budget=25%)" : method.name
-            let before = method.stage == .crush ? "h2o(budget=1) | " : ""
+            let before = [.crush, .merge].contains(method.stage) ? "h2o(budget=1) | " : ""
             #expect(try Plan(before + text) == Plan(before + short))
         }
         let json =

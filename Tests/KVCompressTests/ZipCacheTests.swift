@@ -20,7 +20,8 @@ import Testing
         if 2 * each < 64 {
             #expect(probes == Array(0..<count))
         } else {
-            #expect(probes.count == 2 * each && Array(probes.suffix(each)) == Array(count - each..<count))
+            #expect(probes.count == 2 * each)
+            #expect(Array(probes.suffix(each)) == Array(count - each..<count))
             #expect(probes != Probe(seed: 4).queries(of: count))
         }
     }
@@ -119,6 +120,28 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Every class counts its codes, groups and tail; every value channel its factor.
+    @Test func ledger() throws {
+        var shape = RandomCache(
+            seed: 8, layers: 2, kvHeads: 3, tokens: 300, keyDim: 32, valueDim: 64, format: .f16)
+        shape.queries = 10
+        let ledger = try Plan("zipcache(salient=50%, window=20)").compress(shape.make()).ledger
+        // 140 salient entries and 140 others: four groups of 32, and tails of 12 whose keys are f16.
+        let heads = 6
+        var expected: [Component: Int] = [:]
+        expected[.keyCodes] = heads * 128 * (16 + 8)
+        expected[.keyScales] = heads * 2 * 4 * 32 * 2
+        expected[.keyZeros] = expected[.keyScales]
+        expected[.keyRows] = heads * (12 + 12 + 20) * 32 * 2
+        expected[.valueCodes] = heads * 140 * (32 + 16)
+        expected[.valueScales] = heads * 280 * 2
+        expected[.valueZeros] = expected[.valueScales]
+        expected[.valueRows] = heads * 20 * 64 * 2
+        expected[.bases] = heads * 64 * 2
+        expected[.positions] = heads * 280 * 4
+        #expect(ledger.components == expected)
     }
 
     @Test func refusals() throws {

@@ -17,7 +17,8 @@ import Testing
 
     @Test(
         arguments: [
-            "f32", "f16", "bf16", "q8", "q4(group=64)", "q3", "q2", "turboquant(bits=3)",
+            "f32", "f16", "bf16", "q8", "q4(group=64)", "q3", "q2", "turboquant(bits=3, rotate=qr)",
+            "zipcache(others=3)",
             "q4(keys=per-channel, values=per-token)",
             "snapkv(budget=25%) | kvcrush(share=25%) | kv(keys=q8, values=q4, window=64, protect=1)",
         ], [false, true])
@@ -38,7 +39,10 @@ import Testing
         print("manifestsThatLieNeverCrash: KVCOMPRESS_SEED=\(runSeed)")
         var random = SeededGenerator(seed: runSeed)
         let cache = try dump().prefix(200)
-        let plans = ["q4(keys=per-channel, values=per-token)", "snapkv(budget=25%) | q8(window=8)"]
+        let plans = [
+            "q4(keys=per-channel, values=per-token)", "snapkv(budget=25%) | q8(window=8)",
+            "turboquant(rotate=qr)",
+        ]
         for plan in plans {
             let archive = try Plan(plan).compress(cache).archive()
             let manifest = String(decoding: archive.manifest, as: UTF8.self)

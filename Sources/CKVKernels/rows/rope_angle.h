@@ -6,8 +6,9 @@
 
 /// Cosine and sine of position * frequency, which is exact in double (31 bits times 24).
 ///
-/// The angle less quarters * pi/2, whose two parts go through fma, lies within pi/4 of 0, where Taylor
-/// polynomials of degree 11 and 12 err by less than 1e-11. Frequencies are 0 ... 1, so quarters fit 32 bits.
+/// The angle less quarters * pi/2, whose two parts go through fma, lies within pi/4 of 0, where
+/// Taylor polynomials of degree 11 and 12 err by less than 1e-11. Frequencies are 0 ... 1, so
+/// quarters fit 32 bits.
 static inline void kv_rope_angle(uint32_t position, float frequency, float *cosine, float *sine) {
     const double half_pi = 0x1.921fb54442d18p+0, half_pi_rest = 0x1.1a62633145c07p-54;
     const double angle = (double)position * (double)frequency;

@@ -8,7 +8,7 @@ KV_TARGET_BEGIN(KV_AVX512)
 #include "rows/rope_rows_loops.h"
 
 void kv_rope_rows_avx512(float *rows, size_t stride, size_t count, const uint32_t *positions,
-                       const float *frequencies, size_t pairs, bool interleaved, bool inverse) {
+                         const float *frequencies, size_t pairs, bool interleaved, bool inverse) {
     rope_rows(rows, stride, count, positions, frequencies, pairs, interleaved, inverse);
 }
 

@@ -1,5 +1,6 @@
-// rope_rows_scalar.c in loops that the compiler turns into vectors of whichever level includes this: one
-// over angles, one over pairs. Nothing in them may be reordered, so the bits are the same.
+// rope_rows_scalar.c in loops that the compiler turns into vectors of whichever level includes
+// this: one over angles, one over pairs. Nothing in them may be reordered, so the bits are the
+// same.
 #pragma once
 #include "rows/rope_angle.h"
 

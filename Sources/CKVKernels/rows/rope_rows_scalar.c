@@ -1,8 +1,8 @@
 // RoPE: pair i of a row at position p is turned by the angle p * frequencies[i], or back.
 //
-// Pairs are (i, i + pairs), split-half, or (2i, 2i + 1), interleaved; elements behind the pairs stay
-// as they are. Cosines and sines are rounded once from double (rope_angle.h), so a pair turned there
-// and back is off by a few roundings of its length at any position.
+// Pairs are (i, i + pairs), split-half, or (2i, 2i + 1), interleaved; elements behind the pairs
+// stay as they are. Cosines and sines are rounded once from double (rope_angle.h), so a pair turned
+// there and back is off by a few roundings of its length at any position.
 #include "dispatch/variants.h"
 #include "rows/rope_angle.h"
 

@@ -54,6 +54,18 @@ enum Mass: Sendable, Equatable {
         case .bias: preconditionFailure("a fitted entry has no votes")
         }
     }
+
+    /// The logit bias of every entry; empty when all are 0.
+    func logits(_ kernels: Kernels) -> [Float] {
+        switch self {
+        case .ones: return []
+        case .votes(let votes):
+            var logits = [Float](repeating: 0, count: votes.count)
+            kernels.logarithms(of: votes.map { UInt16($0) }, count: votes.count, to: &logits)
+            return logits
+        case .bias(let bias): return bias
+        }
+    }
 }
 
 /// The entries of one kv head on their way through the stages of a plan.

@@ -64,6 +64,12 @@ extension EncodeConfiguration {
         return [salient, coded - salient]
     }
 
+    /// Of so many entries in a row, those that need positions of their own, as they are of several classes.
+    func listedEntries(_ entries: Int) -> Int {
+        let coded = entries - min(window, entries)
+        return counts(coded).contains(coded) ? 0 : coded
+    }
+
     /// Whether a layer is one of the first or last that stay in f16.
     func protects(_ layer: Int, of layers: Int) -> Bool {
         layer < protect || layer >= layers - protect

@@ -11,7 +11,7 @@ extension GroupEncoder {
     ///   - valueDirectory: where a file holds the values; nil keeps them in memory.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
-        sharer: (any Sharer)?, projectors: [(any Projector)?], rotations: Rotations,
+        sharer: (any Sharer)?, projectors: [(any Projector)?], rotations: Rotations, fit: Fit?,
         observation: Observation, valueDirectory: URL?, remarks: inout [String]
     ) {
         self.layers = layers
@@ -19,6 +19,7 @@ extension GroupEncoder {
         self.sharer = sharer
         self.projectors = projectors
         self.rotations = rotations
+        self.fit = fit
         self.observation = observation
         self.valueDirectory = valueDirectory
         var shared = drafts.map { $0.map { _ in [Int]() } }

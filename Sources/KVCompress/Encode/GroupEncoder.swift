@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes the entries of a group of layers that may share stores: keys first, then values, then what stands
-/// beside them. Each of the three is one allocation.
+/// Writes the entries of a group of layers that may share stores: keys first, then values, which may be fitted
+/// to the stored keys, then what stands beside them. Each of the three is one allocation.
 struct GroupEncoder {
     /// The layers of the group.
     let layers: Range<Int>
@@ -15,6 +15,7 @@ struct GroupEncoder {
     /// `[layer in the group]`.
     let projectors: [(any Projector)?]
     let rotations: Rotations
+    let fit: Fit?
     let observation: Observation
     /// Where a file holds the values; nil keeps them in memory.
     let valueDirectory: URL?
@@ -43,8 +44,8 @@ struct GroupEncoder {
     /// Encodes everything and puts the layers together.
     func encode() throws(CompressionError) -> [LayerCache] {
         let keys = try write(.keys)
-        let values = try write(.values)
-        return assemble(keys, values)
+        let fitted = fit.map { self.fitted(by: $0, to: keys) } ?? self
+        return fitted.assemble(keys, try fitted.write(.values))
     }
 
     // MARK: One side

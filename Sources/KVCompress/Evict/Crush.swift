@@ -80,6 +80,11 @@ public struct Crush: Hashable, Sendable, CustomStringConvertible {
         stage: .crush,
         summary: "spends a share of the eviction's budget on representatives of what it drops",
         source: "KVCrush, arXiv 2503.00022, section 3",
+        differs:
+            "Algorithm 1 as printed averages rows of a softmax, which sum to 1: received "
+            + "attention is meant. A bit per query head; distances are cut into buckets of "
+            + "equal count, as few distances exist; the share lies inside the budget. "
+            + "select=pages gives its paged form",
         needs: [],
         parameters: [
             ParameterDescription(

@@ -10,6 +10,9 @@ struct DBudgetKV: CountingScorer {
         name: "dbudgetkv",
         summary: "keeps the newest tokens that the norm of the attention needs; takes no budget",
         source: "DBudgetKV, arXiv 2502.16886, section 3",
+        differs:
+            "ranking by position protects the plan's sinks as the first tokens; "
+            + "order=attention is the alternative that the paper names",
         needs: [.queries],
         parameters: [
             ParameterDescription(

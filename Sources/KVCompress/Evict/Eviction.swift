@@ -70,6 +70,7 @@ public struct Eviction: Sendable, Equatable, CustomStringConvertible {
             stage: .evict,
             summary: identity.summary,
             source: identity.source,
+            differs: identity.differs,
             needs: identity.needs,
             parameters: scorer is any CountingScorer.Type
                 ? identity.parameters + shared

@@ -10,6 +10,10 @@ struct ExpectedAttention: Scorer {
         summary:
             "keeps what queries distributed like the given ones would attend to, times the value's norm",
         source: "Expected Attention, arXiv 2510.00636, section 3",
+        differs:
+            "mean and covariance of the last given queries after RoPE stand for those of "
+            + "hidden states before it, turned to the next 512 positions: a cache holds no "
+            + "hidden states",
         needs: [.queries],
         parameters: [
             ParameterDescription(

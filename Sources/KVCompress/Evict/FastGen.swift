@@ -10,6 +10,9 @@ struct FastGen: CountingScorer {
         summary:
             "keeps what the cheapest policy needs that recovers a head's attention; takes no budget",
         source: "FastGen, arXiv 2310.01801, section 3",
+        differs:
+            "the policy of punctuation is left out: a cache does not tell which tokens are "
+            + "punctuation",
         needs: [.queries],
         parameters: [
             ParameterDescription(

@@ -4,6 +4,10 @@ struct H2O: Scorer {
         name: "h2o",
         summary: "keeps what received most attention from all given queries, and the newest tokens",
         source: "H2O, arXiv 2306.14048, section 4.2",
+        differs:
+            "sums of received attention favour early tokens, so they are divided by the "
+            + "number of queries that could see the token; rule=sum is the paper's. One "
+            + "choice over all given queries instead of one per step",
         needs: [.queries],
         parameters: [Rule.parameter],
         recent: "half of the budget, rounded down"

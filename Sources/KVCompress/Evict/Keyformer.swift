@@ -7,6 +7,9 @@ struct Keyformer: Scorer {
         name: "keyformer",
         summary: "keeps what received most attention from all given queries under Gumbel noise",
         source: "Keyformer, arXiv 2403.09054, section 3",
+        differs:
+            "noise is one number per query head and token and follows from the seed; "
+            + "temperature rises over the given queries, not over generated tokens",
         needs: [.queries],
         parameters: [
             ParameterDescription(

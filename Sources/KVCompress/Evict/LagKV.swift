@@ -11,6 +11,9 @@ struct LagKV: Scorer {
         summary:
             "keeps the tokens that stand out from the next partition's range of keys and values",
         source: "LagKV, arXiv 2504.04704, section 3",
+        differs:
+            "partitions are counted from token 0, not behind the sinks; ranks inside a "
+            + "partition are the scores, so that any budget keeps the paper's equal shares",
         parameters: [
             ParameterDescription(
                 "lag",

@@ -4,6 +4,8 @@ struct RKV: Scorer {
         name: "rkv",
         summary: "keeps what the last queries attend to and no other key repeats",
         source: "R-KV, arXiv 2505.24133, section 3",
+        differs:
+            "one choice by the last given queries instead of one every 128 generated tokens",
         needs: [.queries],
         parameters: [
             ParameterDescription(

@@ -4,6 +4,9 @@ struct Scissorhands: Scorer {
         name: "scissorhands",
         summary: "drops what most queries of a window attend to less than to the average token",
         source: "Scissorhands, arXiv 2305.17118, section 4 (Algorithm 2)",
+        differs:
+            "one choice over the last given queries; layers get their budgets by allocate=, "
+            + "not by the paper's schedule",
         needs: [.queries],
         parameters: [
             ParameterDescription(

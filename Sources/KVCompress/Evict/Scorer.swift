@@ -51,6 +51,8 @@ struct ScorerIdentity: Sendable {
     var name: String
     var summary: String
     var source: String
+    /// Where it differs from its source, and why.
+    var differs = ""
     var needs: [Need] = []
     var parameters: [ParameterDescription] = []
     /// What `recent=` is when it is not given, for people.

@@ -4,6 +4,9 @@ struct SnapKV: Scorer {
         name: "snapkv",
         summary: "keeps what the last queries attend to, with its neighbours",
         source: "SnapKV, arXiv 2404.14469, section 4",
+        differs:
+            "the window's own tokens are pooled apart from those before it; pool=max(7) is "
+            + "the paper's, mean(5) that of its code",
         needs: [.queries],
         parameters: [
             ParameterDescription(

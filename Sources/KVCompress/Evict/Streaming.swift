@@ -3,7 +3,9 @@ struct Streaming: Scorer {
     static let identity = ScorerIdentity(
         name: "streaming",
         summary: "keeps the sinks and the newest tokens",
-        source: "StreamingLLM, arXiv 2309.17453, section 3.2"
+        source: "StreamingLLM, arXiv 2309.17453, section 3.2",
+        differs:
+            "entries keep their positions in the text; the paper numbers them anew inside the cache"
     )
 
     init(_ arguments: Arguments) {}

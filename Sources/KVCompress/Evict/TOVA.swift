@@ -4,6 +4,8 @@ struct TOVA: Scorer {
         name: "tova",
         summary: "keeps what the last query attends to, the same tokens in all heads of a layer",
         source: "TOVA, arXiv 2401.06104, section 3",
+        differs:
+            "one choice by the last given query instead of one per step",
         needs: [.queries]
     )
 

@@ -7,6 +7,9 @@ struct ZipVL: CountingScorer {
         summary:
             "keeps the fewest tokens of a layer that cover a share of its attention; takes no budget",
         source: "ZipVL, arXiv 2410.08584, section 3",
+        differs:
+            "tokens outside the set are dropped (the paper's second version); zipcache "
+            + "keeps them at fewer bits",
         needs: [.queries],
         parameters: [
             ParameterDescription(

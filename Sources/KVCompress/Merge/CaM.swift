@@ -6,6 +6,9 @@ struct CaM: Merger {
         name: "cam",
         summary: "adds dropped values to the next kept ones, by the attention they receive",
         source: "CaM, ICML 2024, section 4",
+        differs:
+            "a value is divided by the number of tokens that it is spread over, where fewer "
+            + "than `spread` follow; mode=expected adds the expectation instead of a sample",
         needs: [.queries],
         parameters: [
             ParameterDescription(

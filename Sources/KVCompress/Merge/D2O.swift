@@ -5,6 +5,9 @@ struct D2O: Merger {
         summary:
             "merges dropped tokens into the kept one of most similar key, where similar enough",
         source: "D2O, arXiv 2406.13035, section 3.3",
+        differs:
+            "the average over a head's dropped tokens stands for the paper's running one; budgets "
+            + "of layers are the eviction's, not by the variance of attention",
         parameters: [
             ParameterDescription(
                 "threshold", .word("mean", or: .number(-1...1)), default: "mean",

@@ -13,6 +13,11 @@ struct KVMerger: Merger {
         name: "kvmerger",
         summary: "merges runs of neighbouring tokens whose keys point the same way",
         source: "KVMerger, arXiv 2407.08454, sections 3 and 4",
+        differs:
+            "sigma is defined in a circle in the paper; automatic is sqrt(mean squared "
+            + "distance to the pivot / 2) of each set. A merged entry carries ln(votes) in "
+            + "its logit; values=paper multiplies values instead, which leaves the softmax's "
+            + "denominator short. budget= meets a budget exactly where a threshold cannot",
         needs: [.queries],
         parameters: [
             ParameterDescription(

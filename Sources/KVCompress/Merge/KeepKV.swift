@@ -10,6 +10,9 @@ struct KeepKV: Merger {
         summary:
             "merges dropped tokens into the kept one of most similar key, and counts their votes",
         source: "KeepKV, arXiv 2504.09936, section 4",
+        differs:
+            "the mean of the last given queries stands for the paper's running prediction "
+            + "of the next one; keys=paper is its rule for keys, which rescales them",
         needs: [.queries],
         parameters: [
             ParameterDescription(

@@ -78,6 +78,9 @@ extension EncodeConfiguration: CustomStringConvertible {
                 stage: .encode,
                 summary: "keys and values each in a codec of their own",
                 source: "KIVI, arXiv 2402.02750 (keys per channel, values per token)",
+                differs:
+                    "KIVI itself is kv(keys=q2(axis=per-channel, mode=asymmetric), "
+                    + "values=q2(mode=asymmetric), window=128); codes are symmetric by default",
                 needs: [],
                 parameters: mixed
             ) { arguments, plan in
@@ -110,6 +113,9 @@ extension EncodeConfiguration: CustomStringConvertible {
                 "\(format.rawValue.dropFirst()) bits per number under f16 scales of small groups",
             source:
                 "round to nearest in groups; KIVI, arXiv 2402.02750; QuaRot, arXiv 2404.00456 (rotation)",
+            differs:
+                "symmetric by default; scales are rounded up to f16 before coding, so that an error is at "
+                + "most half a step; what does not fill a group of a channel stays f16",
             needs: [],
             parameters: quantized
         ) { arguments, plan in

@@ -39,6 +39,8 @@ public struct MethodDescription: Sendable, Encodable {
     public let summary: String
     /// The paper, with the section where it helps.
     public let source: String
+    /// Where it differs from its source, and why; empty where it does not.
+    public let differs: String
     /// What it reads besides keys and values.
     public let needs: [Need]
     /// Its parameters, in the order in which they are printed.
@@ -47,7 +49,18 @@ public struct MethodDescription: Sendable, Encodable {
     let install: @Sendable (Arguments, inout Plan) throws(CompressionError) -> Void
 
     private enum CodingKeys: String, CodingKey {
-        case name, stage, summary, source, needs, parameters
+        case name, stage, summary, source, differs, needs, parameters
+    }
+
+    init(
+        name: String, stage: Stage, summary: String, source: String, differs: String = "",
+        needs: [Need], parameters: [ParameterDescription],
+        install: @escaping @Sendable (Arguments, inout Plan) throws(CompressionError) -> Void
+    ) {
+        (self.name, self.stage, self.summary) = (name, stage, summary)
+        (self.source, self.differs, self.needs) = (source, differs, needs)
+        self.parameters = parameters
+        self.install = install
     }
 
     /// The call with its values, defaults left out; values without a default may be nil.

@@ -55,6 +55,7 @@ extension Plan {
         var remarks = selection.remarks
         try projector?.prepare(observation, remarks: &remarks)
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
+        if fit != nil { try observation.requireQueries(for: Fit.identity.name) }
         let rotations = Rotations()
         let groups =
             sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
@@ -123,7 +124,7 @@ extension Plan {
             codecs: protected.map { $0 ? [.plain] : codecs },
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
             sharer: sharer, projectors: protected.map { $0 ? nil : projector },
-            rotations: rotations, observation: observation,
+            rotations: rotations, fit: fit, observation: observation,
             valueDirectory: mapsValues ? directory : nil, remarks: &remarks)
         return (try encoder.encode(), remarks)
     }
@@ -163,7 +164,9 @@ extension Plan {
             Ledger.estimate(
                 counts, geometry: geometry, tokens: cache.tokens, encode: encode,
                 sharedPositions: eviction.sharesTokens, projected: projector != nil,
-                crush: eviction.crush)
+                crush: eviction.crush,
+                // A fitted bias, or votes where tokens are merged.
+                entryBytes: fit != nil || merger != nil ? EntryVector.bytes(1) : 0)
         }
     }
 }

@@ -14,6 +14,8 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     var projector: (any Projector)?
     /// How numbers are written; nil, no such stage in the text, means f16.
     public var encode: EncodeConfiguration?
+    /// Repair of what the stages before lost.
+    var fit: Fit?
     /// Where rows live, and which of them a query reads.
     var placement: (any Placement)?
 
@@ -34,7 +36,7 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
 
     /// The stages that hold a method of their own.
     private var stageMethods: [any StageMethod] {
-        ([merger, sharer, projector, placement] as [(any StageMethod)?]).compactMap { $0 }
+        ([merger, sharer, projector, fit, placement] as [(any StageMethod)?]).compactMap { $0 }
     }
 
     /// Whether both say the same.
@@ -47,7 +49,7 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         let stages = [
             eviction?.description, merger?.text, sharer?.text, projector?.text,
-            encode?.description, placement?.text,
+            encode?.description, fit?.text, placement?.text,
         ].compactMap { $0 }
         return stages.isEmpty
             ? EncodeConfiguration.plain.description : stages.joined(separator: " | ")

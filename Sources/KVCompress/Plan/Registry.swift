@@ -4,7 +4,7 @@
 enum Registry {
     static let scorers: [any Scorer.Type] = [
         Streaming.self, H2O.self, SnapKV.self, TOVA.self, KNorm.self, KeyDiff.self,
-        LagKV.self, RKV.self, Scissorhands.self, Keyformer.self, ExpectedAttention.self,
+        LagKV.self, RKV.self, Scissorhands.self, Keyformer.self, ExpectedAttention.self, RMS.self,
         FastGen.self, DBudgetKV.self, ZipVL.self, RandomScorer.self,
     ]
 
@@ -26,7 +26,7 @@ enum Registry {
     static let methods: [MethodDescription] =
         scorers.map { $0.method } + [Crush.method] + mergers.map { $0.method }
         + sharers.map { $0.method } + projectors.map { $0.method } + EncodeConfiguration.methods
-        + placements.map { $0.method }
+        + [Fit.method] + placements.map { $0.method }
 
     /// The allocation that a plan's word names.
     static func allocation(_ choice: (word: String, arguments: Arguments)) -> any Allocation {

@@ -25,7 +25,7 @@ extension StageMethod {
     ) -> MethodDescription {
         MethodDescription(
             name: identity.name, stage: stage, summary: identity.summary, source: identity.source,
-            needs: identity.needs, parameters: identity.parameters
+            differs: identity.differs, needs: identity.needs, parameters: identity.parameters
         ) { arguments, plan throws(CompressionError) in
             place(try Self(arguments), &plan)
         }
@@ -37,6 +37,8 @@ struct MethodIdentity: Sendable {
     var name: String
     var summary: String
     var source: String
+    /// Where it differs from its source, and why.
+    var differs = ""
     var needs: [Need] = []
     var parameters: [ParameterDescription] = []
 }

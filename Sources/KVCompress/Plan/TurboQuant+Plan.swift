@@ -12,7 +12,11 @@ extension TurboQuant {
     static let method = MethodDescription(
         name: "turboquant", stage: .encode,
         summary: "a norm for each rotated row, and its coordinates in a Lloyd-Max codebook",
-        source: "TurboQuant, arXiv 2504.19874, section 3.1 (the mse form)", needs: [],
+        source: "TurboQuant, arXiv 2504.19874, section 3.1 (the mse form)",
+        differs:
+            "the mse form without the second stage for inner products; rotate=hadamard with "
+            + "random signs needs no stored matrix, qr is the paper's",
+        needs: [],
         parameters: parameters + EncodeConfiguration.kept
     ) { arguments, plan in
         var encode = EncodeConfiguration(keys: codec(arguments), values: codec(arguments))

@@ -9,7 +9,11 @@ extension ZipCache {
     static let method = MethodDescription(
         name: "zipcache", stage: .encode,
         summary: "tokens of much attention at more bits than the others",
-        source: "ZipCache, arXiv 2405.14256, section 4", needs: [.queries],
+        source: "ZipCache, arXiv 2405.14256, section 4",
+        differs:
+            "one choice of salient tokens instead of one every 100 generated tokens; groups "
+            + "along a channel have a length, so that tokens can be added",
+        needs: [.queries],
         parameters: [
             ParameterDescription(
                 "salient", .share, default: "60%", "the share of a head's entries at `bits`"),

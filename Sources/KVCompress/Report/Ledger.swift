@@ -62,25 +62,31 @@ public struct Ledger: Sendable, Equatable {
     /// What a layout of counts would store, before anything is encoded.
     ///
     /// An upper bound: every head that drops tokens or writes some otherwise than others, or every layer where
-    /// positions are shared, is taken to need a list of its own. It never falls when a count grows, but to that of the whole cache.
+    /// positions are shared, is taken to need a list of its own. `entryBytes` stand beside every entry. It never
+    /// falls when a count grows, but to that of the whole cache.
     static func estimate(
         _ counts: [[Int]], geometry: [LayerGeometry], tokens: Int, encode: EncodeConfiguration,
-        sharedPositions: Bool, projected: Bool, crush: Crush? = nil
+        sharedPositions: Bool, projected: Bool, crush: Crush? = nil, entryBytes: Int = 0
     ) -> Int {
         var bytes = encode.basisBytes(geometry, projected: projected)
         for (layer, heads) in counts.enumerated() {
             let protected = encode.protects(layer, of: counts.count)
-            let classes = protected ? 1 : encode.codecs.count
             for (head, count) in heads.enumerated() {
-                if count < tokens || classes > 1 {
+                bytes += count * entryBytes
+                let listed = protected ? 0 : encode.listedEntries(count)
+                let apart = listed > 0 || !protected && crush?.precision != nil
+                if count < tokens {
                     let most = encode.mostStoredBytes(count, geometry[layer], protected: protected)
-                    bytes += protected ? most : crush.map {
-                        max(most, encode.mostStoredBytes(count, geometry[layer], $0))
-                    } ?? most
-                    bytes += head == 0 || !sharedPositions || classes > 1 || crush?.precision != nil
-                        ? count * 4 : 0
+                    bytes +=
+                        protected
+                        ? most
+                        : crush.map {
+                            max(most, encode.mostStoredBytes(count, geometry[layer], $0))
+                        } ?? most
+                    bytes += head == 0 || !sharedPositions || apart ? count * 4 : 0
                 } else {
                     bytes += encode.storedBytes(count, geometry[layer], protected: protected)
+                    bytes += listed * 4
                 }
             }
         }

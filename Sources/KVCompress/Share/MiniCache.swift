@@ -11,6 +11,11 @@ struct MiniCache: Sharer {
         summary:
             "pairs of adjacent layers share the directions of keys and values, and keep their norms",
         source: "MiniCache, arXiv 2405.14366, section 3",
+        differs:
+            "the printed inequality of retention has the wrong sign (the most distinct "
+            + "tokens stay unshared) and its Algorithm 2 swaps the weights: the equation and "
+            + "the text are followed. Saves memory, not traffic: each layer of a pair reads "
+            + "the directions itself",
         parameters: [
             ParameterDescription(
                 "from", .share, default: "50%", "the first pair begins behind this share of layers"),

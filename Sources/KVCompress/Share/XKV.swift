@@ -9,6 +9,9 @@ struct XKV: Sharer {
         name: "xkv",
         summary: "groups of adjacent layers share coefficients of their values in one basis",
         source: "xKV, arXiv 2503.18893, section 3 (values; keys would need the state before RoPE)",
+        differs:
+            "values only: the paper's keys are those before RoPE, which a cache no longer "
+            + "holds",
         parameters: [
             ParameterDescription("layers", .count(2...Int.max), default: "2", "layers of a group"),
             ParameterDescription(

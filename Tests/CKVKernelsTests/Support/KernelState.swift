@@ -4,7 +4,7 @@ import CKVKernels
 func withVectors<R>(
     of softmax: Reference.Softmax, _ body: (UnsafePointer<kv_entry_vectors>) -> R
 ) -> R {
-    func pointer<T>(_ vector: [Float]?, _ body: (UnsafePointer<Float>?) -> T) -> T {
+    func pointer(_ vector: [Float]?, _ body: (UnsafePointer<Float>?) -> R) -> R {
         guard let vector else { return body(nil) }
         return vector.withUnsafeBufferPointer { body($0.baseAddress) }
     }

@@ -21,7 +21,7 @@ import Testing
         "kv(keys=q4(axis=per-channel), values=f32, window=40)",
         "q3", "q3(group=128, keys=per-channel)", "q3(mode=asymmetric, values=per-channel)",
         "q2", "q2(group=64, rotate=hadamard)", "q2(keys=per-channel, mode=asymmetric)",
-        "turboquant", "turboquant(bits=3, seed=5)", "turboquant(bits=2, window=20)",
+        "turboquant", "turboquant(bits=3, rotate=qr, seed=2)", "turboquant(bits=3, seed=5)", "turboquant(bits=2, window=20)",
         "kv(keys=turboquant(bits=3), values=q4)", "kv(keys=q8, values=turboquant(bits=2, seed=9))",
         "q4(window=33)", "random(budget=50%)", "random(budget=50%) | q8",
         "knorm(budget=30%) | q4(keys=per-channel, window=5)",
@@ -49,6 +49,8 @@ import Testing
         let cache = try dump.cache()
         var worst = (error: 0.0, at: "")
         for text in Self.plans + [
+            "zipcache", "zipcache(salient=25%, bits=8, others=3, window=16, protect=1)",
+            "snapkv(budget=50%) | zipcache(group=64)",
             "q4(protect=1)", "snapkv(budget=25%) | kvcrush | q4",
             "h2o(budget=64, recent=16) | q8(window=32)",
         ] {

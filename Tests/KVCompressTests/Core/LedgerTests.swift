@@ -104,7 +104,8 @@ import Testing
     /// A budget in bytes is never exceeded, and used up but for what one more token per head would take.
     @Test(arguments: [
         "", " | q8", " | q4(window=8)", " | q4(keys=per-channel)",
-        " | kv(keys=q4(axis=per-channel, group=64), values=f32)",
+        " | kv(keys=q4(axis=per-channel, group=64), values=f32)", " | zipcache",
+        " | zipcache(salient=25%, group=64, window=9)", " | turboquant(rotate=qr)",
     ])
     func byteBudgets(encode: String) throws {
         for seed in 0..<16 {

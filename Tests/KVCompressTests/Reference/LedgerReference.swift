@@ -3,6 +3,8 @@
 /// The bytes of a cache counted from the formats' definitions, entry by entry.
 struct LedgerReference {
     var components: [Component: Int] = [:]
+    /// Seed and length of the matrices that are stored.
+    private var matrices: Set<[Int]> = []
 
     init(_ cache: CompressedCache) {
         let encode = cache.plan.encode ?? .plain
@@ -33,6 +35,7 @@ struct LedgerReference {
             }
             components[.positions, default: 0] += lists.reduce(0) { $0 + 4 * $1.count }
         }
+        components[.bases] = matrices.reduce(0) { $0 + 2 * $1[1] * $1[1] }
         components = components.filter { $0.value > 0 }
     }
 
@@ -58,6 +61,9 @@ struct LedgerReference {
                 ? n / codec.group * dim : n * ((dim + codec.group - 1) / codec.group)
             components[keys ? .keyCodes : .valueCodes, default: 0] +=
                 (n * (padded * bits + odd) + 7) / 8
+            if n > 0, let turboquant = codec.turboquant, turboquant.rotation == .qr {
+                matrices.insert([turboquant.seed, dim])
+            }
             let scale: Component =
                 codec.turboquant == nil
                 ? (keys ? .keyScales : .valueScales) : (keys ? .keyNorms : .valueNorms)

@@ -18,6 +18,8 @@ struct AllocationIdentity: Sendable {
     var name: String
     var summary: String
     var source: String
+    /// Where it differs from its source, and why.
+    var differs = ""
     var needs: [Need] = []
     var parameters: [ParameterDescription] = []
     /// Whether the heads of a layer get numbers of their own.

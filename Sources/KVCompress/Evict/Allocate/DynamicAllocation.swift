@@ -7,6 +7,9 @@ struct DynamicAllocation: Allocation {
         name: "dynamic",
         summary: "the tokens of all layers compete by their scores",
         source: "DynamicKV, arXiv 2412.14838, section 3",
+        differs:
+            "one contest over all layers, which are all known here; the paper updates "
+            + "counts every few layers of a prefill",
         parameters: [
             ParameterDescription(
                 "most",

@@ -6,6 +6,9 @@ struct EntropyAllocation: Allocation {
         name: "entropy",
         summary: "more to layers whose attention is spread widely",
         source: "MEDA, arXiv 2502.17599, section 3",
+        differs:
+            "entropy of the whole attention map; the paper's is between text and image "
+            + "tokens",
         needs: [.queries]
     )
 

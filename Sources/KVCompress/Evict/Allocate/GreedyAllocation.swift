@@ -7,7 +7,9 @@ struct GreedyAllocation: Allocation {
     static let identity = AllocationIdentity(
         name: "greedy",
         summary: "token by token to the layer whose retained importance grows most",
-        source: "XKV, arXiv 2412.05896, section 4"
+        source: "XKV, arXiv 2412.05896, section 4",
+        differs:
+            "importance is the scorer's own; the paper measures it on a short prefill"
     )
 
     init(_ arguments: Arguments) {}

@@ -4,7 +4,9 @@ struct PyramidAllocation: Allocation {
     static let identity = AllocationIdentity(
         name: "pyramid",
         summary: "less from layer to layer, linearly",
-        source: "PyramidKV, arXiv 2406.02069, section 4"
+        source: "PyramidKV, arXiv 2406.02069, section 4",
+        differs:
+            "the sum over layers is exact by rounding running totals"
     )
 
     init(_ arguments: Arguments) {}

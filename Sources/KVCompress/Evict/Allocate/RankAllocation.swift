@@ -8,6 +8,9 @@ struct RankAllocation: Allocation {
         name: "rank",
         summary: "more to layers and heads whose queries and keys fill more dimensions",
         source: "UNComp, arXiv 2410.03090, section 3",
+        differs:
+            "all eigenvalues count and budgets are in proportion; the paper cuts at an "
+            + "elbow and sorts layers and heads into classes",
         needs: [.queries],
         isPerHead: true
     )
