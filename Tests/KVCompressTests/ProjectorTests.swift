@@ -24,8 +24,8 @@ import Testing
     }
 
     private func bases(_ cache: CompressedCache, _ side: Side, layer: Int, head: Int) -> [Basis] {
-        cache.layers[layer].heads[head].compactMap {
-            (side == .keys ? $0.keys : $0.values).codec.basis
+        cache.layers[layer].heads[head].flatMap {
+            (side == .keys ? $0.keys : $0.values).codec.bases
         }
     }
 
@@ -231,10 +231,10 @@ import Testing
         let axes = PrincipalAxes(of: [rows.floats()], dim: 33)
         let basis = Basis(
             matrix: axes.strongest(33), dim: 33, allocator: Allocator(), kernels: .best)
-        let codec = CodecConfiguration(.f32).codec(.keys, dim: 33, through: basis)
+        let codec = CodecConfiguration(.f32).codec(.keys, dim: 33, through: [basis])
         var writer = StoreWriter()
         _ = writer.add(DraftRows(rows, Array(0..<200)), Array(0..<200), codec: codec)
-        let decoded = writer.write(allocator: Allocator(), kernels: .best)[0].decoded()
+        let decoded = try writer.write(in: nil, allocator: Allocator(), kernels: .best)[0].decoded()
         let error = relativeError(decoded, rows.floats().map(Double.init))
         print("all directions: relative error \(error)")
         #expect(error < 1e-3)
@@ -494,5 +494,7 @@ import Testing
     @Test(arguments: plans) func textRoundTrip(text: String) throws {
         let plan = try Plan(text)
         #expect(try plan.description == text && Plan(plan.description) == plan)
+        #expect(try Plan("lowrank(keys=3)") == Plan("lowrank(keys=3, rope=keep)"))
+        #expect(try Plan("think") == Plan("think(keep=60%, observe=32)"))
     }
 }

@@ -28,18 +28,20 @@ public struct ZipCache: Hashable, Sendable, Codable {
     /// The classes of a head's entries, 0 for salient ones: those that received most attention from the probe
     /// queries, normalised by how many could see them (section 4.2); ties to the lower index.
     ///
-    /// Entries of the window, which are not coded, are not judged.
+    /// Entries of the window, which are not coded, and those at positions that another rule judges are not
+    /// judged.
     func classes(
-        of draft: HeadDraft, window: Int, layer: Int, head: Int, observation: Observation
+        of draft: HeadDraft, except others: Set<UInt32> = [], window: Int, layer: Int, head: Int,
+        observation: Observation
     ) -> [UInt8] {
         let received = observation.attention(Probe(seed: seed), layer: layer, head: head)
         let coded = draft.count - min(window, draft.count)
-        let order = (0..<coded).sorted { a, b in
+        let order = (0..<coded).filter { !others.contains(draft.positions[$0]) }.sorted { a, b in
             let (x, y) = (received[Int(draft.positions[a])], received[Int(draft.positions[b])])
             return x != y ? x > y : a < b
         }
         var classes = [UInt8](repeating: 1, count: draft.count)
-        for entry in order.prefix(salient.of(coded)) { classes[entry] = 0 }
+        for entry in order.prefix(salient.of(order.count)) { classes[entry] = 0 }
         return classes
     }
 }

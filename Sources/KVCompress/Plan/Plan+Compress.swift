@@ -98,23 +98,21 @@ extension Plan {
             }
         }
         let protected = layers.map { encode.protects($0, of: cache.layers.count) }
-        if let zipcache = encode.zipcache {
-            for (index, layer) in layers.enumerated() where !protected[index] {
-                for head in drafts[index].indices {
-                    drafts[index][head].classes = zipcache.classes(
-                        of: drafts[index][head], window: encode.window, layer: layer, head: head,
-                        observation: observation)
-                }
-            }
-        }
         // What layers share lives in memory if one of them is to be read whole.
         let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
-        var codecs = encode.codecs
-        if let precision = eviction?.crush?.precision, let all = selection.representatives {
-            codecs.append(CodecPair(keys: precision, values: precision))
-            for (index, layer) in layers.enumerated() where !protected[index] {
-                let representatives = Set(all[layer])
-                for head in drafts[index].indices {
+        let precision = selection.representatives == nil ? nil : eviction?.crush?.precision
+        let codecs =
+            encode.codecs + (precision.map { [CodecPair(keys: $0, values: $0)] } ?? [])
+        for (index, layer) in layers.enumerated() where !protected[index] {
+            let representatives =
+                precision == nil ? [] : Set(selection.representatives?[layer] ?? [])
+            for head in drafts[index].indices {
+                if let zipcache = encode.zipcache {
+                    drafts[index][head].classes = zipcache.classes(
+                        of: drafts[index][head], except: representatives, window: encode.window,
+                        layer: layer, head: head, observation: observation)
+                }
+                if precision != nil {
                     drafts[index][head].move(representatives, to: codecs.count - 1)
                 }
             }
