@@ -74,7 +74,9 @@ extension GroupEncoder {
             common = heads.map { _ in all }
         }
         let places = coded.map { layer in
-            heads.map { head in layer[head].indices.filter { common[head].contains(layer[head][$0]) } }
+            heads.map { head in
+                layer[head].indices.filter { common[head].contains(layer[head][$0]) }
+            }
         }
         let keys = commonRows(.keys, layers, drafts, places, observation)
         guard common.contains(where: { !$0.isEmpty }),

@@ -112,7 +112,8 @@ struct GroupEncoder {
                 observation: observation, layers: shared == nil ? own..<own + 1 : layers,
                 head: head, rows: rows, count: entries.count, dim: draft.rows.dim,
                 positions: shared == nil
-                    ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }))
+                    ? entries.map { positions[$0] } : self.shared[layer][head].map { positions[$0] }
+            ))
         guard let basis, basis.pays(for: entries.count) else { return nil }
         return basis
     }

@@ -17,7 +17,8 @@ public struct Ledger: Sendable, Equatable {
         var places: Set<Place> = []
         var storages: Set<ObjectIdentifier> = []
         /// Counts bytes that stand at a place, unless they have been counted.
-        func count(_ storage: Storage, _ offset: Int, _ bytes: @autoclosure () -> [Component: Int]) {
+        func count(_ storage: Storage, _ offset: Int, _ bytes: @autoclosure () -> [Component: Int])
+        {
             guard places.insert(Place(storage: ObjectIdentifier(storage), offset: offset)).inserted
             else { return }
             for (component, bytes) in bytes() { components[component, default: 0] += bytes }
