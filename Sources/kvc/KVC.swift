@@ -23,9 +23,8 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self, ExportCommand.self,
-            Methods.self,
-            KernelsCommand.self,
+            Compare.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self,
+            ExportCommand.self, Methods.self, KernelsCommand.self,
         ]
     )
 

@@ -198,7 +198,7 @@ struct CommandTests {
         try KVDump.write(smallCache(queries: nil), to: place.url("mute.safetensors"))
         let output = try place.succeed("survey", "mute.safetensors", "--plot", "s.svg").output
         #expect(output.contains("no queries") && !output.contains("\nAttention: "))
-        #expect(output.contains("no rope_theta"))
+        #expect(output.contains("lack rope_theta"))
         let picture = try String(contentsOf: place.url("s.svg"), encoding: .utf8)
         #expect(!picture.contains("Attention by tokens") && !picture.contains("nan"))
     }

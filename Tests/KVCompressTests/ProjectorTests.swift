@@ -494,5 +494,7 @@ import Testing
     @Test(arguments: plans) func textRoundTrip(text: String) throws {
         let plan = try Plan(text)
         #expect(try plan.description == text && Plan(plan.description) == plan)
+        #expect(try Plan("lowrank(keys=3)") == Plan("lowrank(keys=3, rope=keep)"))
+        #expect(try Plan("think") == Plan("think(keep=60%, observe=32)"))
     }
 }

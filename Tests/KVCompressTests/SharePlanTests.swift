@@ -293,12 +293,22 @@ import Testing
                 .keyRows: 5 * rowBytes, .valueRows: rowBytes + shared,
                 .bases: 2 * 40 * 2 * 3 * 32 * 2,
             ])
-        let plain = try Plan("f16").compress(cache)
-        for layer in 0..<5 {
-            for head in 0..<3 {
+    }
+
+    /// Keys stay as they would be without the stage, maps of their own included.
+    @Test(arguments: [
+        "f16", "q4(window=9)", "turboquant(rotate=qr)", "lowrank(keys=7)", "lowrank(keys=90%) | q8",
+    ])
+    func xkvLeavesKeysAlone(rest: String) throws {
+        let shape = AlikeCache(layers: 3, kvHeads: 2, tokens: 120, dim: 32)
+        let cache = try shape.make()
+        let compressed = try Plan("xkv(rank=40) | \(rest)").compress(cache)
+        let plain = try Plan(rest).compress(cache)
+        for layer in 0..<3 {
+            for head in 0..<2 {
                 let entries = compressed.entries(layer: layer, head: head)
                 let same = plain.entries(layer: layer, head: head)
-                #expect(entries.keys.bits == same.keys.bits, "keys stay as they are")
+                #expect(entries.keys.bits == same.keys.bits, "\(rest), layer \(layer)")
             }
         }
     }

@@ -225,10 +225,10 @@ import Testing
             return survey.remarks
         }
         let unknown: [(String, String?, String)] = [
-            ("rope_theta", nil, "no rope_theta"), ("rope_theta", "-1", "no valid rope_theta"),
-            ("rope_style", nil, "no rope_style"), ("rope_style", "odd", "no valid rope_style"),
-            ("rope_dims", "9", "no valid rope_dims"), ("rope_dims", "x", "no valid rope_dims"),
-            ("rope_dims", "3", "no valid rope_dims"), ("rope_scaling", "{}", "a rope_scaling"),
+            ("rope_theta", nil, "lack rope_theta"), ("rope_theta", "-1", "rope_theta='-1' is not valid"),
+            ("rope_style", nil, "lack rope_style"), ("rope_style", "odd", "rope_style='odd' is not"),
+            ("rope_dims", "10", "more rope_dims"), ("rope_dims", "x", "rope_dims='x' is not valid"),
+            ("rope_dims", "3", "rope_dims='3' is not valid"), ("rope_scaling", "{}", "a rope_scaling"),
         ]
         for (name, value, words) in unknown {
             let found = try remarks { $0[name] = value }

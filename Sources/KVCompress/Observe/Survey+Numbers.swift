@@ -19,17 +19,39 @@ extension Survey.Channels {
 }
 
 extension Observation {
-    /// The channels of every layer's keys before RoPE.
-    func channelsBeforeRoPE() throws(RotaryPositions.Unknown) -> [Survey.Channels] {
-        var rotations: [RotaryPositions] = []
-        for layer in cache.layers {
-            rotations.append(try RotaryPositions(cache.metadata, keyDim: layer.geometry.keyDim))
+    /// The channels of every layer's keys before RoPE, token t standing at position t.
+    func channelsBeforeRoPE() throws(CompressionError) -> [Survey.Channels] {
+        let metadata = cache.metadata
+        for name in ["rope_theta", "rope_style"] where metadata[name] == nil {
+            throw CompressionError(.cache, "the metadata lack \(name)")
         }
-        return workers.map(cache.layers.count) { [rotations] layer in
+        guard metadata["rope_scaling"] == nil else {
+            throw CompressionError(.cache, "the metadata name a rope_scaling, which is not known here")
+        }
+        let rope = try RoPE(metadata: metadata)
+        guard cache.layers.allSatisfy({ rope.isValid(dim: $0.geometry.keyDim) }) else {
+            throw CompressionError(.cache, "the metadata name more rope_dims than a key has elements")
+        }
+        return workers.map(cache.layers.count) { layer in
             Survey.Channels(
-                of: rotations[layer].energies(
-                    of: self.cache.layers[layer].keys, kernels: self.kernels))
+                of: self.cache.layers[layer].keys.map { self.energies(of: $0, before: rope) })
         }
+    }
+
+    /// The energy of every channel of rows once RoPE is undone.
+    private func energies(of rows: Rows, before rope: RoPE) -> [Double] {
+        let chunk = max(1, 16384 / rows.dim)
+        var energies = [Double](repeating: 0, count: rows.dim)
+        for start in stride(from: 0, to: rows.count, by: chunk) {
+            let range = start..<min(start + chunk, rows.count)
+            var numbers = rows[range].floats()
+            rope.undo(
+                &numbers, dim: rows.dim, positions: range.map { UInt32($0) }, kernels: kernels)
+            for (index, number) in numbers.enumerated() {
+                energies[index % rows.dim] += Double(number) * Double(number)
+            }
+        }
+        return energies
     }
 }
 

@@ -176,7 +176,7 @@ public struct Survey: Sendable, Codable, Equatable {
             channels = try observation.channelsBeforeRoPE()
         } catch {
             remarks.append(
-                "the source names \(error.reason), so nothing is said of keys before RoPE")
+                "\(error.description), so nothing is said of keys before RoPE")
         }
         let magnitudes = options.workers.map(cache.layers.count) { layer in
             let rows = cache.layers[layer], kernels = observation.kernels

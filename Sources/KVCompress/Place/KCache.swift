@@ -4,6 +4,9 @@ struct KCache: Placement {
         name: "kcache",
         summary: "values live in a mapped file; each query reads those it attends to most",
         source: "KCache, arXiv 2404.18057",
+        differs:
+            "the paper gives no detail: probabilities are over all keys, the best are chosen per query head, and "
+            + "weights are not normalised anew",
         parameters: [
             ParameterDescription(
                 "top", .count(1...Int.max), default: "128",

@@ -8,6 +8,9 @@ struct TokenSelect: Placement {
         name: "tokenselect",
         summary: "keeps everything; each query token attends to the tokens its layer's heads vote for",
         source: "TokenSelect, arXiv 2411.02886, section 4 (soft vote)",
+        differs:
+            "every query token votes for itself: none is averaged over a chunk, and no choice is used again for "
+            + "the next query; top is a share by default",
         parameters: [
             ParameterDescription(
                 "top", .amount, default: "25%",

@@ -27,19 +27,19 @@ struct Absentee {
         Absentee(
             "MatryoshkaKV, arXiv 2410.14731",
             "trains its projections by distillation",
-            "its start, orthogonal bases from principal components: the project stage"),
+            "its start, orthogonal bases from principal components: `lowrank`"),
         Absentee(
             "Palu, arXiv 2407.21118",
             "factors the projection weights of the model, with ranks from calibration",
-            "bases of the cache's own rows, and quantization of their coefficients: the project stage and any codec"
+            "bases of the cache's own rows, and quantization of their coefficients: `lowrank | q4`"
         ),
         Absentee(
             "LoRC, arXiv 2410.03111", "factors the projection weights of the model",
-            "the same: the project stage, without a model"),
+            "the same, without a model"),
         Absentee(
             "Eigen Attention's weight fusion, arXiv 2408.05646",
             "multiplies bases into the model's weights, which a cache does not have",
-            "its bases from keys and queries, applied to each query instead: the project stage"),
+            "its bases from keys and queries, applied to each query instead: `lowrank`"),
         Absentee(
             "MLA (DeepSeek-V2), arXiv 2405.04434, and TransMLA, arXiv 2502.07864",
             "are architectures, trained or converted with further training",

@@ -11,7 +11,7 @@ public enum MethodTable {
 
         Parameters are written with their defaults; those without one have to be given, or have a default that is
         computed. Needs are what a method reads besides keys and values: `queries` are those that the cache carries. No
-        method needs keys before RoPE or a second pass over the text.
+        method needs a second pass over the text; where one works on keys before RoPE, RoPE is undone.
 
         \(table(rows))
 

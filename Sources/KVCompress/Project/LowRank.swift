@@ -17,6 +17,10 @@ struct LowRank: Projector {
         summary: "stores coefficients of keys, values or both in their strongest directions",
         source:
             "Eigen Attention, arXiv 2408.05646, section 3; MatryoshkaKV, arXiv 2410.14731 (without training)",
+        differs:
+            "ranks from the cache itself instead of a calibration set, and bases are applied to queries and "
+            + "outputs instead of being multiplied into the model's weights; energies are sums of eigenvalues, "
+            + "not of singular values",
         parameters: [
             ParameterDescription(
                 "keys", .rank, default: nil,

@@ -8,6 +8,9 @@ struct ThinK: Projector {
         name: "think",
         summary: "drops the channels of keys that the last queries look at least",
         source: "ThinK, arXiv 2407.21018, section 3",
+        differs:
+            "channels are dropped from storage, where the published code sets them to zero; the newest tokens with "
+            + "all channels are the encode stage's window",
         needs: [.queries],
         parameters: [
             ParameterDescription(

@@ -128,27 +128,66 @@ public struct Comparison: Sendable {
     public func row(for plan: Plan?) throws(CompressionError) -> Row {
         let plan = if let plan { plan } else { try Plan("f16") }
         let compressed = try plan.compress(prefix, options: options)
-        var errors: [Double] = []
+        let judged = try judged(compressed)
+        let errors = Array(judged.errors.joined())
+        let read = plan.placement == nil ? nil : try decoded(compressed)
+        return Row(
+            report: compressed.report, errorMean: Self.mean(errors), errorWorst: errors.max() ?? 0,
+            cosine: Self.mean(judged.cosines), mass: Self.mean(judged.masses),
+            compressMilliseconds: compressed.report.seconds * 1e3,
+            attendNanosecondsPerQuery: try decodeTime(compressed),
+            valueBytesPerStep: read.map { $0.valueBytes / holdout },
+            massCovered: read.map { $0.mass / Double(max($0.queries, 1)) })
+    }
+
+    /// What a search needs to know of a plan: bytes and errors, without cosines or times.
+    public struct Outcome: Sendable, Codable {
+        /// The plan.
+        public var plan: Plan
+        /// Stored bytes of the prefix.
+        public var storedBytes: Int
+        /// Bytes in f16 over stored bytes.
+        public var ratio: Double
+        /// |O - O_full| / |O_full| over the held-out queries, the mean of all query heads.
+        public var error: Double
+        /// The same, the mean of each layer's query heads.
+        public var layerErrors: [Double]
+
+        enum CodingKeys: String, CodingKey {
+            case plan, ratio, error
+            case storedBytes = "stored_bytes"
+            case layerErrors = "layer_errors"
+        }
+    }
+
+    /// Compresses the prefix by a plan and judges it, without timing anything.
+    public func outcome(of plan: Plan) throws(CompressionError) -> Outcome {
+        let compressed = try plan.compress(prefix, options: options)
+        let errors = try judged(compressed).errors
+        return Outcome(
+            plan: plan, storedBytes: compressed.report.storedBytes,
+            ratio: compressed.report.ratio, error: Self.mean(Array(errors.joined())),
+            layerErrors: errors.map(Self.mean))
+    }
+
+    /// How the held-out queries see a compressed prefix: errors per layer and query head.
+    private func judged(
+        _ compressed: CompressedCache
+    ) throws(CompressionError) -> (errors: [[Double]], cosines: [Double], masses: [Double]) {
+        var errors: [[Double]] = []
         var cosines: [Double] = []
         var masses: [Double] = []
         for (index, layer) in cache.layers.enumerated() {
             let outputs = try joined(compressed, index).attend(
                 layer.queries ?? [], options: Self.causal(cache.tokens, holdout, options),
                 allocator: options.allocator)
+            errors.append(zip(outputs, reference[index]).map(Self.distance))
             for (output, exact) in zip(outputs, reference[index]) {
-                errors.append(Self.distance(output, exact))
                 cosines += Self.cosines(output, exact, dim: layer.geometry.valueDim)
             }
             masses += mass(of: compressed, layer: index)
         }
-        let read = plan.placement == nil ? nil : try decoded(compressed)
-        return Row(
-            report: compressed.report, errorMean: Self.mean(errors), errorWorst: errors.max() ?? 0,
-            cosine: Self.mean(cosines), mass: Self.mean(masses),
-            compressMilliseconds: compressed.report.seconds * 1e3,
-            attendNanosecondsPerQuery: try decodeTime(compressed),
-            valueBytesPerStep: read.map { $0.valueBytes / holdout },
-            massCovered: read.map { $0.mass / Double(max($0.queries, 1)) })
+        return (errors, cosines, masses)
     }
 
     /// A layer of the compressed prefix with the exact suffix behind it.

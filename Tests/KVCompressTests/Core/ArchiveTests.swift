@@ -79,7 +79,7 @@ import Testing
 
     private func victim(_ text: String) throws -> Archive {
         try Plan(text).compress(
-            RandomCache(seed: 8, layers: 2, tokens: 80, keyDim: 12, valueDim: 8).make()
+            RandomCache(seed: 8, layers: 2, tokens: 80, keyDim: 12, valueDim: 8, queries: 8).make()
         ).archive()
     }
 
