@@ -93,8 +93,7 @@ static logits_shape draw_logits(kvc_case *c) {
     if (kvc_chance(c, 30)) s.vectors.value_scale = kvc_floats(c, "value_scale", 1, s.n, s.n, 3);
     kvc_shape(c, "rows %zu n %zu stride %zu scale %a softcap %a%s%s%s", s.rows, s.n, s.stride,
               (double)s.scale, (double)s.softcap, s.vectors.logit_bias ? " bias" : "",
-              s.vectors.key_scale ? " key_scale" : "",
-              s.vectors.value_scale ? " value_scale" : "");
+              s.vectors.key_scale ? " key_scale" : "", s.vectors.value_scale ? " value_scale" : "");
     return s;
 }
 

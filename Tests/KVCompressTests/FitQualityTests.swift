@@ -4,20 +4,19 @@ import Testing
 
 /// What fitting is worth on the real caches, by queries that it has not seen.
 @Suite struct FitQualityTests {
-    private func errors(_ dump: Dump, _ plans: [String]) throws -> [Double] {
-        let comparison = try Comparison(cache: dump.cache())
-        return try plans.map { try comparison.row(for: Plan($0)).errorMean }
-    }
-
-    /// The same plan with and without, and sinks + recent, at 4x, 8x and 16x.
+    /// The same plan without it, and sinks + recent, at 4x, 8x and 16x.
     @Test(arguments: Dump.allCases, ["25%", "12.5%", "6.25%"])
     func beatsWhatItRepairs(dump: Dump, budget: String) throws {
-        for plan in [
-            "rms(budget=\(budget))", "rms(budget=\(budget)) | q4", "streaming(budget=\(budget))",
-        ] {
-            let found = try errors(dump, [plan, plan + " | fit"])
-            print("QUALITY", dump, plan, found)
-            #expect(found[1] < found[0], "\(dump), \(plan): \(found)")
+        let comparison = try Comparison(cache: dump.cache())
+        func error(_ plan: String) throws -> Double {
+            try comparison.row(for: Plan(plan)).errorMean
         }
+        let streaming = try error("streaming(budget=\(budget))")
+        let plain = try error("rms(budget=\(budget)) | fit")
+        #expect(try error("streaming(budget=\(budget)) | fit") < 0.96 * streaming)
+        #expect(try plain < 0.85 * error("rms(budget=\(budget))") && plain < 0.96 * streaming)
+        let bare = try error("rms(budget=\(budget)) | q4")
+        let coded = try error("rms(budget=\(budget)) | q4 | fit")
+        #expect(coded < 0.8 * bare, "\(coded) and \(bare)")
     }
 }

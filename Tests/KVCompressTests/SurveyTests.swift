@@ -225,10 +225,13 @@ import Testing
             return survey.remarks
         }
         let unknown: [(String, String?, String)] = [
-            ("rope_theta", nil, "lack rope_theta"), ("rope_theta", "-1", "rope_theta='-1' is not valid"),
-            ("rope_style", nil, "lack rope_style"), ("rope_style", "odd", "rope_style='odd' is not"),
+            ("rope_theta", nil, "lack rope_theta"),
+            ("rope_theta", "-1", "rope_theta='-1' is not valid"),
+            ("rope_style", nil, "lack rope_style"),
+            ("rope_style", "odd", "rope_style='odd' is not"),
             ("rope_dims", "10", "more rope_dims"), ("rope_dims", "x", "rope_dims='x' is not valid"),
-            ("rope_dims", "3", "rope_dims='3' is not valid"), ("rope_scaling", "{}", "a rope_scaling"),
+            ("rope_dims", "3", "rope_dims='3' is not valid"),
+            ("rope_scaling", "{}", "a rope_scaling"),
         ]
         for (name, value, words) in unknown {
             let found = try remarks { $0[name] = value }

@@ -10,8 +10,8 @@ KV_TARGET_BEGIN(KV_AVX2)
 #include "attention/logits_lanes.h"
 
 void kv_finish_logits_avx2(float *logits, size_t logits_stride, size_t rows, size_t n,
-                             const uint32_t *visible, float scale, float softcap,
-                             const kv_entry_vectors *vectors) {
+                           const uint32_t *visible, float scale, float softcap,
+                           const kv_entry_vectors *vectors) {
     finish_logits(logits, logits_stride, rows, n, visible, scale, softcap, vectors);
 }
 

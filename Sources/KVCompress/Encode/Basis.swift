@@ -97,7 +97,9 @@ struct Basis: Sendable {
             }
         case .diagonal:
             let factors = factors(kernels)
-            for index in 0..<count * dim { projected[index] = queries[index] * factors[index % dim] }
+            for index in 0..<count * dim {
+                projected[index] = queries[index] * factors[index % dim]
+            }
         }
     }
 

@@ -108,16 +108,19 @@ extension EncodeConfiguration {
     ///
     /// - Parameter projected: whether rows are projected before, on any number of dimensions.
     func basisBytes(_ geometry: [LayerGeometry], projected: Bool) -> Int {
-        var heads: [Int: Int] = [:], bytes = 0
+        // Heads behind each matrix, by seed and length.
+        var heads: [[Int]: Int] = [:], bytes = 0
         for (layer, shape) in geometry.enumerated() where !protects(layer, of: geometry.count) {
             for (codec, dim) in [(keys, shape.keyDim), (values, shape.valueDim)] {
                 if codec.balanced { bytes += 2 * dim * shape.kvHeads }
-                if codec.turboquant?.rotation == .qr { heads[dim, default: 0] += shape.kvHeads }
+                if let turboquant = codec.turboquant, turboquant.rotation == .qr {
+                    heads[[turboquant.seed, dim], default: 0] += shape.kvHeads
+                }
             }
         }
-        // Seeds of keys and values may differ; projected rows need a matrix for each of their lengths.
-        return heads.reduce(bytes) { bytes, place in
-            bytes + 2 * place.key * place.key * (projected ? place.value : min(place.value, 2))
+        // Projected rows need a matrix for each of their lengths.
+        return heads.reduce(bytes) { bytes, matrix in
+            bytes + 2 * matrix.key[1] * matrix.key[1] * (projected ? matrix.value : 1)
         }
     }
 }

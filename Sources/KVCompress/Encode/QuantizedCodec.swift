@@ -54,7 +54,9 @@ struct QuantizedCodec: Codec {
     /// Tiles, and per channel the rows of scales and of zeros of all groups that the entries are of.
     func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
         let codes = tiles(entries.lowerBound)..<tiles(entries.upperBound)
-        var places = [codes.lowerBound * quantizer.tileBytes..<codes.upperBound * quantizer.tileBytes]
+        var places = [
+            codes.lowerBound * quantizer.tileBytes..<codes.upperBound * quantizer.tileBytes
+        ]
         guard quantizer.perChannel, !entries.isEmpty else { return places }
         let first = entries.lowerBound / quantizer.group
         let end = (entries.upperBound + quantizer.group - 1) / quantizer.group

@@ -26,11 +26,13 @@ extension Observation {
             throw CompressionError(.cache, "the metadata lack \(name)")
         }
         guard metadata["rope_scaling"] == nil else {
-            throw CompressionError(.cache, "the metadata name a rope_scaling, which is not known here")
+            throw CompressionError(
+                .cache, "the metadata name a rope_scaling, which is not known here")
         }
         let rope = try RoPE(metadata: metadata)
         guard cache.layers.allSatisfy({ rope.isValid(dim: $0.geometry.keyDim) }) else {
-            throw CompressionError(.cache, "the metadata name more rope_dims than a key has elements")
+            throw CompressionError(
+                .cache, "the metadata name more rope_dims than a key has elements")
         }
         return workers.map(cache.layers.count) { layer in
             Survey.Channels(

@@ -49,14 +49,17 @@ struct PlacedReference {
             }.prefix(count))
     }
 
-    /// KCache: weights of the `top` most probable, as they are; also their sum.
+    /// KCache: weights of the `top` most probable, as they are; also their sum, and by which share of it the
+    /// least probability chosen is above the largest that is not.
     func kcache(
         _ query: [Float], head: Int, top: Int, upTo position: Int32?
-    ) -> (output: [Double], chosen: Set<Int>, mass: Double) {
+    ) -> (output: [Double], mass: Double, margin: Double) {
         let p = probabilities(query, head: head, upTo: position)
         let chosen = Self.largest(top, p, of: p.indices.filter { p[$0] > 0 })
         let weights = p.indices.map { chosen.contains($0) ? p[$0] : 0 }
-        return (output(weights, head: head), chosen, weights.reduce(0, +))
+        let least = chosen.map { p[$0] }.min() ?? 1
+        let next = p.indices.filter { !chosen.contains($0) }.map { p[$0] }.max() ?? 0
+        return (output(weights, head: head), weights.reduce(0, +), (least - next) / least)
     }
 
     /// TokenSelect: the positions that one token's queries read, one query per query head.

@@ -85,7 +85,8 @@ struct ReferenceSurvey {
         for _ in 0..<12 {
             for i in 0..<dim {
                 for j in i + 1..<dim where gram[i * dim + j] != 0 {
-                    let angle = 0.5 * atan2(2 * gram[i * dim + j], gram[j * dim + j] - gram[i * dim + i])
+                    let angle =
+                        0.5 * atan2(2 * gram[i * dim + j], gram[j * dim + j] - gram[i * dim + i])
                     let (c, s) = (cos(angle), sin(angle))
                     for k in 0..<dim {
                         let (x, y) = (gram[k * dim + i], gram[k * dim + j])
