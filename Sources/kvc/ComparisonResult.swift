@@ -96,7 +96,8 @@ struct ComparisonResult: Encodable {
                 row.report.mappedBytes > 0
                 ? "\(row.report.residentBytes.grouped) bytes resident, \(row.report.mappedBytes.grouped) in files; "
                 : ""
-            return "Plan \(index + 1): \(mapped)decoding a token reads \(bytes.grouped) bytes of values, "
+            return
+                "Plan \(index + 1): \(mapped)decoding a token reads \(bytes.grouped) bytes of values, "
                 + "on which \(percent(mass)) of the attention falls.\n"
         }.joined()
     }

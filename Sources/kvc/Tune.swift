@@ -80,7 +80,8 @@ struct Tune: ParsableCommand {
         let cache = try KVDump.read(URL(fileURLWithPath: input))
         guard cache.tokens > 2 * holdout else {
             throw Failure(
-                description: "\(input): \(cache.tokens) tokens are too few to hold out twice \(holdout)",
+                description:
+                    "\(input): \(cache.tokens) tokens are too few to hold out twice \(holdout)",
                 status: .failure)
         }
         let goal: Tuning.Goal = maxError.map { .error($0) } ?? .ratio(target ?? 8)
@@ -105,4 +106,5 @@ struct Tune: ParsableCommand {
             throw Failure(
                 description: "\(input): no plan that was tried reaches the goal", status: .failure)
         }
-    }}
+    }
+}

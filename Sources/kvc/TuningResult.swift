@@ -45,8 +45,8 @@ struct TuningResult: Encodable {
     /// At most one plan for every tenth of a ratio's growth: the best of each.
     private static func thinned(_ front: [Comparison.Outcome]) -> [Comparison.Outcome] {
         var thinned: [Comparison.Outcome] = []
-        for outcome in front.reversed() where outcome.ratio < (thinned.last?.ratio ?? .infinity) / 1.1
-        {
+        for outcome in front.reversed()
+        where outcome.ratio < (thinned.last?.ratio ?? .infinity) / 1.1 {
             thinned.append(outcome)
         }
         return thinned.reversed()
@@ -93,7 +93,8 @@ struct TuningResult: Encodable {
         [
             found.searched.plan.description, found.searched.storedBytes.grouped,
             String(format: "%.2fx", found.searched.ratio),
-            String(format: "%.4f", found.searched.error), String(format: "%.4f", found.unseen.error),
+            String(format: "%.4f", found.searched.error),
+            String(format: "%.4f", found.unseen.error),
         ]
     }
 

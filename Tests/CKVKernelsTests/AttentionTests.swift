@@ -221,7 +221,8 @@ import Testing
             var softmax = Reference.Softmax(scale: Double(Float(0.05 + random.unit().magnitude)))
             if random.chance(30) { softmax.softcap = 20 }
             if random.chance(50) {
-                softmax.bias = (0..<n).map { _ in random.chance(10) ? -.infinity : 3 * random.unit() }
+                softmax.bias = (0..<n).map { _ in random.chance(10) ? -.infinity : 3 * random.unit()
+                }
             }
             if random.chance(30) { softmax.keyScale = (0..<n).map { _ in 1 + random.unit() } }
             if random.chance(30) { softmax.valueScale = (0..<n).map { _ in 1 + random.unit() } }
@@ -236,7 +237,8 @@ import Testing
             }
             for r in 0..<rows {
                 for t in 0..<n {
-                    let expected = t < visible[r] ? softmax.logit(Double(raw[r * n + t]), t) : -.infinity
+                    let expected =
+                        t < visible[r] ? softmax.logit(Double(raw[r * n + t]), t) : -.infinity
                     let got = Double(finished[r * n + t])
                     #expect(got == expected || abs(got - expected) <= 1e-5 * (abs(expected) + 10))
                 }
@@ -247,7 +249,8 @@ import Testing
                 var maximum = [Float](repeating: -.infinity, count: rows)
                 var sum = [Float](repeating: 0, count: rows), rescale = sum
                 foldKernel(
-                    &weights, n: n, visible: visible, softmax: softmax, maximum: &maximum, sum: &sum,
+                    &weights, n: n, visible: visible, softmax: softmax, maximum: &maximum,
+                    sum: &sum,
                     rescale: &rescale)
                 return [weights, maximum, sum, rescale]
             }

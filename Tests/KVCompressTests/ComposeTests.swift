@@ -8,7 +8,8 @@ import Testing
     /// Methods of each stage, in the order of stages.
     static let stages: [[String]] = [
         [
-            "h2o(budget=40%)", "rms(budget=30%, allocate=entropy)", "zipvl", "streaming(budget=20%)",
+            "h2o(budget=40%)", "rms(budget=30%, allocate=entropy)", "zipvl",
+            "streaming(budget=20%)",
             "snapkv(budget=50%) | kvcrush(precision=q4)",
         ],
         ["kvmerger(budget=60%)", "kvmerger(threshold=0.1, values=paper)"],
@@ -16,7 +17,8 @@ import Testing
         ["lowrank(keys=12, values=20)", "lowrank(keys=10, rope=undo)", "think(keep=50%)"],
         [
             "q8", "q4(rotate=hadamard, window=9)", "q4(keys=per-channel, protect=1)", "q3",
-            "q2(mode=asymmetric)", "turboquant(bits=3)", "turboquant(bits=4, rotate=qr)", "zipcache",
+            "q2(mode=asymmetric)", "turboquant(bits=3)", "turboquant(bits=4, rotate=qr)",
+            "zipcache",
             "kv(keys=q8, values=q4)",
         ],
         ["fit", "fit(bias=off)"],

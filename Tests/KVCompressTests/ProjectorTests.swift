@@ -74,7 +74,8 @@ import Testing
         for seed in 0..<6 {
             let shape = Self.shape(seed)
             let cache = try shape.make()
-            let compressed = try Plan("random(budget=70%) | lowrank(keys=4, values=3)").compress(cache)
+            let compressed = try Plan("random(budget=70%) | lowrank(keys=4, values=3)").compress(
+                cache)
             for head in 0..<shape.kvHeads {
                 let entries = compressed.entries(layer: 1, head: head)
                 let layer = cache.layers[1]
@@ -140,7 +141,8 @@ import Testing
         for seed in 0..<4 {
             let shape = Self.shape(seed)
             let cache = try shape.make()
-            let compressed = try Plan("random(budget=70%) | lowrank(keys=3, rope=undo)").compress(cache)
+            let compressed = try Plan("random(budget=70%) | lowrank(keys=3, rope=undo)").compress(
+                cache)
             let rope = RoPEReference(cache, dim: shape.keyDim)
             for head in 0..<shape.kvHeads {
                 let layer = cache.layers[1], group = shape.group
@@ -174,7 +176,9 @@ import Testing
     }
 
     /// Keys of two directions before RoPE have many behind it: only `undo` loses nothing in two.
-    @Test(arguments: ["split-half", "interleaved"]) func undoFindsWhatRoPEHides(style: String) throws {
+    @Test(arguments: ["split-half", "interleaved"]) func undoFindsWhatRoPEHides(style: String)
+        throws
+    {
         var random = Seeded(1)
         let (dim, tokens) = (16, 300), basis = random.floats(2 * dim)
         let metadata = ["rope_theta": "10000", "rope_style": style]
@@ -188,7 +192,8 @@ import Testing
             return rope.turned(row, position: token).map { Float($0) }
         }
         let rows = Rows(keys, dim: dim)
-        let cache = try Cache(layers: [CacheLayer(keys: [rows], values: [rows])], metadata: metadata)
+        let cache = try Cache(
+            layers: [CacheLayer(keys: [rows], values: [rows])], metadata: metadata)
         func error(_ plan: String) throws -> Double {
             let compressed = try Plan(plan).compress(cache)
             return relativeError(
@@ -205,7 +210,8 @@ import Testing
             ("rope_theta", nil, ["rope_theta", "rope=undo"]), ("rope_style", nil, ["rope_style"]),
             ("rope_theta", "0.5", ["rope_theta='0.5'"]), ("rope_theta", "inf", ["rope_theta"]),
             ("rope_style", "other", ["'other'", "split-half or interleaved"]),
-            ("rope_dims", "3", ["rope_dims='3'", "even"]), ("rope_dims", "14", ["layer 0", "14", "12"]),
+            ("rope_dims", "3", ["rope_dims='3'", "even"]),
+            ("rope_dims", "14", ["layer 0", "14", "12"]),
         ] as [(String, String?, [String])] {
             var cache = try shape.make()
             cache.metadata[name] = text
@@ -307,13 +313,16 @@ import Testing
     @Test(arguments: Dump.allCases) func contractOnDumps(dump: Dump) throws {
         let cache = try dump.cache()
         var worst = (error: 0.0, at: "")
-        for text in Self.plans + ["snapkv(budget=50%) | kvcrush | lowrank(keys=90%, values=90%) | q8"] {
+        for text in Self.plans + [
+            "snapkv(budget=50%) | kvcrush | lowrank(keys=90%, values=90%) | q8"
+        ] {
             let compressed = try Plan(text).compress(cache)
             for (index, layer) in cache.layers.enumerated() {
                 let queries = try #require(layer.queries).map { $0[$0.count - 3..<$0.count] }
                 let error = try compressed.worstError(queries, layer: index)
                 if error > worst.error { worst = (error, "\(text), layer \(index)") }
-                #expect(error < AttentionTests.contract, "\(dump.rawValue), \(text), layer \(index)")
+                #expect(
+                    error < AttentionTests.contract, "\(dump.rawValue), \(text), layer \(index)")
             }
         }
         print("projected on \(dump.rawValue): worst relative error \(worst.error) (\(worst.at))")
@@ -388,14 +397,16 @@ import Testing
                 ])
             // Of keys before RoPE nothing else is stored, but for positions that are no run.
             #expect(
-                try components("random(budget=80%, tokens=layer) | lowrank(keys=3, rope=undo)") == {
-                    let kept = Share(millionths: 800_000).of(tokens)
-                    return [
-                        .keyRows: heads * kept * 3 * 2,
-                        .valueRows: heads * kept * shape.valueDim * 2,
-                        .bases: heads * 3 * shape.keyDim * 2, .positions: shape.layers * kept * 4,
-                    ]
-                }())
+                try components("random(budget=80%, tokens=layer) | lowrank(keys=3, rope=undo)")
+                    == {
+                        let kept = Share(millionths: 800_000).of(tokens)
+                        return [
+                            .keyRows: heads * kept * 3 * 2,
+                            .valueRows: heads * kept * shape.valueDim * 2,
+                            .bases: heads * 3 * shape.keyDim * 2,
+                            .positions: shape.layers * kept * 4,
+                        ]
+                    }())
             let kept = Share(millionths: 500_000).of(shape.keyDim)
             #expect(
                 try components("think(keep=50%)") == [
@@ -426,7 +437,8 @@ import Testing
                 let low = try Plan("lowrank(keys=\(rank)) | \(codec)").compress(cache)
                 let isUsed = !bases(low, .keys, layer: 0, head: 0).isEmpty
                 #expect(low.ledger.storedBytes <= plain, "\(tokens) tokens, rank \(rank)")
-                #expect(isUsed == (tokens * rowBytes(rank) + rank * 32 * 2 <= tokens * rowBytes(32)))
+                #expect(
+                    isUsed == (tokens * rowBytes(rank) + rank * 32 * 2 <= tokens * rowBytes(32)))
                 used += isUsed ? 1 : 0
             }
         }
@@ -450,7 +462,9 @@ import Testing
     }
 
     /// Rows so large that coefficients might overflow are refused, all others come out finite.
-    @Test(arguments: ["f16", "q4", "f32", "q8(rotate=hadamard)"]) func extremes(codec: String) throws {
+    @Test(arguments: ["f16", "q4", "f32", "q8(rotate=hadamard)"]) func extremes(codec: String)
+        throws
+    {
         for size in [Float(2e3), 1e4, 6e4, 1e18, 1e37] {
             let floats = (0..<70 * 16).map { $0 / 16 % 3 == 0 ? -size : size }
             let rows = Rows(floats, dim: 16)

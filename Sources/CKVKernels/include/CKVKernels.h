@@ -61,7 +61,8 @@ void kv_convert_bf16_f32(kv_isa isa, float *destination, const uint16_t *source,
 void kv_convert_f32_f16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
 void kv_convert_f32_bf16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
 
-/// logarithms[i] = ln counts[i] (the one polynomial logarithm); a count of 0 gives -infinity, a hole.
+/// logarithms[i] = ln counts[i] (the one polynomial logarithm); a count of 0 gives -infinity, a
+/// hole.
 void kv_log_counts(kv_isa isa, float *logarithms, const uint16_t *counts, size_t count);
 
 /// destination row i = source row indices[i]; rows of `row_bytes` bytes, the source ones

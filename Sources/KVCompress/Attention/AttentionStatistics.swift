@@ -46,7 +46,9 @@ public final class AttentionStatistics: Sendable {
                 added.valueBytes += segment.values.codec.storedBytes(read).values.reduce(0, +)
             }
             for row in 0..<rows {
-                guard let mass = choice.map({ $0.mass(head: head, row: row) }) ?? 1 else { continue }
+                guard let mass = choice.map({ $0.mass(head: head, row: row) }) ?? 1 else {
+                    continue
+                }
                 added.queries += 1
                 added.mass += mass
             }

@@ -80,10 +80,12 @@ public struct CompressedCache: Sendable {
         var entries = Entries()
         for source in order {
             let rows = decoded[source.segment]
-            entries.keys += rows.keys[
-                source.index * geometry.keyDim..<(source.index + 1) * geometry.keyDim]
-            entries.values += rows.values[
-                source.index * geometry.valueDim..<(source.index + 1) * geometry.valueDim]
+            entries.keys +=
+                rows.keys[
+                    source.index * geometry.keyDim..<(source.index + 1) * geometry.keyDim]
+            entries.values +=
+                rows.values[
+                    source.index * geometry.valueDim..<(source.index + 1) * geometry.valueDim]
             entries.positions.append(source.position)
             entries.votes.append(segments[source.segment].votes(source.index))
         }

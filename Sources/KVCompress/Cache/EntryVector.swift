@@ -36,7 +36,8 @@ struct EntryVector: Sendable {
     func expand(_ range: Range<Int>, to floats: UnsafeMutablePointer<Float>, kernels: Kernels) {
         precondition(range.lowerBound >= 0 && range.upperBound <= count)
         switch format {
-        case .f16: kernels.convert(halves: halves + range.lowerBound, count: range.count, to: floats)
+        case .f16:
+            kernels.convert(halves: halves + range.lowerBound, count: range.count, to: floats)
         case .votes:
             kernels.logarithms(of: halves + range.lowerBound, count: range.count, to: floats)
         }

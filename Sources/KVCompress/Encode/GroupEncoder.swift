@@ -1,7 +1,9 @@
 import Foundation
 
-/// Writes the entries of a group of layers that may share stores: keys first, then values, which may be fitted
-/// to the stored keys, then what stands beside them. Each of the three is one allocation.
+/// Writes the entries of a group of layers that may share stores.
+///
+/// Keys come first, then values, which may be fitted to the stored keys, then what stands beside them.
+/// Each of the three is one allocation.
 struct GroupEncoder {
     /// The layers of the group.
     let layers: Range<Int>

@@ -41,7 +41,9 @@ struct MergeInput {
             .rows(.sum, layer: self.layer, heads: queryHeads)
         return (0..<tokens).map { token in
             var sum = 0.0
-            for member in 0..<group { sum += Double(sums[(head * group + member) * tokens + token]) }
+            for member in 0..<group {
+                sum += Double(sums[(head * group + member) * tokens + token])
+            }
             return Float(sum / Double(group * min(queries, tokens - token)))
         }
     }

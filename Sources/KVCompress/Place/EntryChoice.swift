@@ -97,7 +97,8 @@ final class EntryChoice: @unchecked Sendable {
         let all = entries.count == seen.count
         for entry in entries {
             let place = places[head][Int(entry)]
-            let bits = all ? UInt64.all(sizes[Int(place) / blockEntries]) : 1 << (UInt64(place) % 64)
+            let bits =
+                all ? UInt64.all(sizes[Int(place) / blockEntries]) : 1 << (UInt64(place) % 64)
             chosen[offset(place, row)] |= bits
         }
     }

@@ -6,7 +6,8 @@
 struct TokenSelect: Placement {
     static let identity = MethodIdentity(
         name: "tokenselect",
-        summary: "keeps everything; each query token attends to the tokens its layer's heads vote for",
+        summary:
+            "keeps everything; each query token attends to the tokens its layer's heads vote for",
         source: "TokenSelect, arXiv 2411.02886, section 4 (soft vote)",
         differs:
             "every query token votes for itself: none is averaged over a chunk, and no choice is used again for "
@@ -44,7 +45,8 @@ struct TokenSelect: Placement {
             let recent = min(self.recent.of(seen.count), Int(newest) + 1)
             let rest = seen.filter { $0 >= sinks && $0 <= Int(newest) - recent }
             var chosen = Set(seen).subtracting(rest)
-            chosen.formUnion(Ranking.first(min(top.of(seen.count), rest.count), of: rest, by: votes))
+            chosen.formUnion(
+                Ranking.first(min(top.of(seen.count), rest.count), of: rest, by: votes))
             for (head, row) in rows(choice, token) {
                 let logits = choice.logits(head: head, row: row)
                 let positions = choice.positions[head]

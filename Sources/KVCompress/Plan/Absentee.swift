@@ -59,7 +59,7 @@ struct Absentee {
         Absentee(
             "KVTuner, arXiv 2502.04420",
             "searches the bits of layers offline over a calibration set, for a model",
-            "`kvc compare` measures plans on one cache; `kv(keys=..., values=..., protect=...)` gives keys more bits than values"
+            "`kvc tune` searches plans on one cache and `kvc survey` looks at it; `kv(keys=..., values=..., protect=...)` gives keys more bits than values"
         ),
         Absentee(
             "KVzip, arXiv 2505.23416", "runs the model again, to repeat the text from its cache",

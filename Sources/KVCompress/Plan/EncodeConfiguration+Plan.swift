@@ -67,7 +67,8 @@ extension EncodeConfiguration: CustomStringConvertible {
     private static let mixed =
         [
             ParameterDescription("keys", .choice(codecs), default: "f16", "how keys are written"),
-            ParameterDescription("values", .choice(codecs), default: "f16", "how values are written"),
+            ParameterDescription(
+                "values", .choice(codecs), default: "f16", "how values are written"),
         ] + kept
 
     /// The methods of the stage: one per format, and `kv` for keys and values apart.
@@ -137,8 +138,7 @@ extension EncodeConfiguration: CustomStringConvertible {
         (window, protect) = (arguments.count("window"), arguments.count("protect"))
     }
 
-    static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration
-    {
+    static func codec(_ choice: (word: String, arguments: Arguments)) -> CodecConfiguration {
         guard let format = CodecConfiguration.Format(rawValue: choice.word) else {
             return TurboQuant.codec(choice.arguments)
         }

@@ -42,7 +42,8 @@ struct LowRank: Projector {
         rope = arguments.word("rope")
         guard keys != nil || values != nil else {
             throw CompressionError(
-                .plan, "lowrank: 'keys' and 'values' are missing; expected at least one, such as keys=90%")
+                .plan,
+                "lowrank: 'keys' and 'values' are missing; expected at least one, such as keys=90%")
         }
         guard rope == .keep || keys != nil else {
             throw CompressionError(.plan, "lowrank: rope=undo needs keys, such as keys=90%")

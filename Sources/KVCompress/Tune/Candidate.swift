@@ -22,7 +22,9 @@ struct Candidate: Hashable {
         var text: String {
             let format = Self.formats[bits]
             if bits == 0 { return format }
-            if style == Self.turboquant { return bits > 1 ? "turboquant(bits=\(format.dropFirst()))" : format }
+            if style == Self.turboquant {
+                return bits > 1 ? "turboquant(bits=\(format.dropFirst()))" : format
+            }
             return style.isEmpty ? format : "\(format)(\(style))"
         }
 
@@ -39,7 +41,9 @@ struct Candidate: Hashable {
     var isFitted = false
 
     /// Shares that a path goes through, each about 5/6 of the one before.
-    static let shares = [1000, 840, 700, 590, 500, 420, 350, 300, 250, 210, 175, 150, 125, 100, 80, 65, 50]
+    static let shares = [
+        1000, 840, 700, 590, 500, 420, 350, 300, 250, 210, 175, 150, 125, 100, 80, 65, 50,
+    ]
 
     /// The plan's text.
     var text: String {
@@ -49,7 +53,8 @@ struct Candidate: Hashable {
             switch reduction {
             case .none: break
             case .evict(let name):
-                stages.append("\(name)(\([share, spread].filter { !$0.isEmpty }.joined(separator: ", ")))")
+                stages.append(
+                    "\(name)(\([share, spread].filter { !$0.isEmpty }.joined(separator: ", ")))")
             case .merge: stages.append("kvmerger(\(share), recent=5%, heavy=2%)")
             }
         }

@@ -146,7 +146,9 @@ private struct Search {
     }
 
     /// The best outcome, after changing its parts one by one for as long as that helps.
-    mutating func improved(_ progress: (Int) -> Void) throws(CompressionError) -> Comparison.Outcome? {
+    mutating func improved(_ progress: (Int) -> Void) throws(CompressionError) -> Comparison
+        .Outcome?
+    {
         while let winner = best, let candidate = candidates[winner.plan.description] {
             for neighbour in candidate.neighbours { try adjust(neighbour, progress) }
             if best?.plan == winner.plan { return winner }

@@ -56,7 +56,9 @@ struct LowRankReference {
     /// The fewest directions that hold a share of the energy.
     func rank(share: Double) -> Int {
         let total = energies.reduce(0, +)
-        return energies.indices.first { energies[...$0].reduce(0, +) >= share * total * (1 - 1e-6) }!
+        return energies.indices.first {
+            energies[...$0].reduce(0, +) >= share * total * (1 - 1e-6)
+        }!
             + 1
     }
 
