@@ -9,8 +9,8 @@ struct RowPairs {
     let count: Int
     /// Norms of the lower layer's rows, and of the upper one's.
     let norms: [Buffer<Float>]
-    /// Cosines of the angles, which are 0 ... pi; 1 where a row is zeros.
     /// Cosines of the angles, which are 0 to pi; 1 where a row is zeros.
+    let cosines: Buffer<Float>
     let angles: Buffer<Float>
     private let squares: [Buffer<Float>]
 

@@ -157,8 +157,8 @@ extension SurveyResult {
         ]
     }
 
-    /// 1, 10, 100, ... to above the largest finite number, with 2 and 5 between where there is room.
     /// Powers of ten to above the largest finite number, with 2 and 5 between where there is room.
+    private static func decades(_ values: [Double]) -> [Double] {
         let largest = values.filter(\.isFinite).max() ?? 1
         let count = max(1, Int(log10(max(largest, 1)).rounded(.up)))
         return (0..<count).flatMap { decade in

@@ -3,8 +3,8 @@ import Foundation
 /// Lloyd-Max for a coordinate of a random unit row, on a plain grid over the whole density (TurboQuant,
 /// arXiv 2504.19874, section 3.1).
 struct LloydReference {
-    /// Places on -1 ... 1 and the density there, which sums to 1.
     /// Places from -1 to 1 and the density there, which sums to 1.
+    private let grid: [(x: Double, density: Double)]
 
     init(dim: Int, places: Int = 4000) {
         let unscaled = (0..<places).map { index -> (x: Double, density: Double) in
