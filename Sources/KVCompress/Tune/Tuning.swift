@@ -82,6 +82,8 @@ private struct Search {
         var front: [Comparison.Outcome] = []
         for outcome in outcomes.reversed() where outcome.error < least {
             least = outcome.error
+            // Of equal ratios the smaller error comes later.
+            if front.last?.ratio == outcome.ratio { front.removeLast() }
             front.append(outcome)
         }
         return front.reversed()
