@@ -4,7 +4,7 @@
 public struct CompressionError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What kind of trouble it is, for programs.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case plan, cache, queries, values, archive, layer, place }
+        private enum Kind { case plan, cache, queries, values, archive, layer, place, session }
         private let kind: Kind
 
         /// The plan's text or combination of stages is not legal.
@@ -21,6 +21,8 @@ public struct CompressionError: Error, Hashable, Sendable, CustomStringConvertib
         public static let layer = Code(kind: .layer)
         /// The file that values should live in cannot be made: its directory, or no room.
         public static let place = Code(kind: .place)
+        /// A session is asked for what its order of calls does not allow.
+        public static let session = Code(kind: .session)
     }
 
     /// What kind of trouble it is.

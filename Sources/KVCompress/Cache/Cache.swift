@@ -23,6 +23,8 @@ public struct CacheLayer: Sendable {
     public var values: [Rows]
     /// Queries after RoPE, one `Rows` per query head, of the last n positions; nil when not recorded.
     public var queries: [Rows]?
+    /// What the rows were before; nil when they are tokens.
+    var origins: LayerOrigins?
 
     /// Creates a layer from its heads' rows.
     public init(keys: [Rows], values: [Rows], queries: [Rows]? = nil) {

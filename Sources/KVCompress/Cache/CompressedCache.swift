@@ -58,39 +58,7 @@ public struct CompressedCache: Sendable {
     }
 
     /// Decodes the entries of one kv head, in ascending positions.
-    public func entries(layer: Int, head: Int) -> Entries {
-        struct Source {
-            let segment: Int
-            let index: Int
-            let position: Int32
-        }
-        let segments = layers[layer].heads[head]
-        let decoded = segments.map { segment in
-            (
-                keys: segment.keys.decoded(scales: segment.keyScale),
-                values: segment.values.decoded(scales: segment.valueScale)
-            )
-        }
-        let order = segments.indices.flatMap { number in
-            (0..<segments[number].count).map {
-                Source(segment: number, index: $0, position: segments[number].positions($0))
-            }
-        }.sorted { $0.position < $1.position }
-        let geometry = layers[layer].geometry
-        var entries = Entries()
-        for source in order {
-            let rows = decoded[source.segment]
-            entries.keys +=
-                rows.keys[
-                    source.index * geometry.keyDim..<(source.index + 1) * geometry.keyDim]
-            entries.values +=
-                rows.values[
-                    source.index * geometry.valueDim..<(source.index + 1) * geometry.valueDim]
-            entries.positions.append(source.position)
-            entries.votes.append(segments[source.segment].votes(source.index))
-        }
-        return entries
-    }
+    public func entries(layer: Int, head: Int) -> Entries { layers[layer].decoded(head) }
 }
 
 extension Segment {

@@ -30,16 +30,14 @@ struct H2O: Scorer {
 extension Observation {
     /// The attention that every token received from all given queries, per query head.
     func receivedAttention(_ rule: Rule) -> [Scores] {
-        let cache = self.cache
-        return perQueryHead(attention(.init(reductions: [.sum])), .sum) { layer, received, row in
-            let queries = cache.layers[layer].queries?[0].count ?? 0
+        let cache = self.cache, attention = attention(.init(reductions: [.sum]))
+        return perQueryHead { index, head, row in
+            let layer = cache.layers[index], group = layer.group ?? 1
+            let received = attention.rows(.sum, layer: index, heads: layer.queries?.count ?? 0)
             for token in 0..<cache.tokens {
                 row[token] = rule.score(
-                    received[token],
-                    token: token,
-                    of: cache.tokens,
-                    queries: queries
-                )
+                    received[head * cache.tokens + token],
+                    seenBy: layer.queriesSeeing(token, of: cache.tokens, kvHead: head / group))
             }
         }
     }

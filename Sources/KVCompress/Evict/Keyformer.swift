@@ -55,11 +55,7 @@ struct Keyformer: Scorer {
             let received = sums[layer].pointer + head * cache.tokens
             for token in 0..<cache.tokens {
                 row[token] = rule.score(
-                    received[token],
-                    token: token,
-                    of: cache.tokens,
-                    queries: queries
-                )
+                    received[token], seenBy: min(queries, cache.tokens - token))
             }
         }
     }

@@ -12,8 +12,8 @@ enum Rule: String, CaseIterable {
         "per query that could see the token, or the paper's sum over them all"
     )
 
-    /// The score of a token from the sum over the last `queries` of so many tokens.
-    func score(_ sum: Float, token: Int, of tokens: Int, queries: Int) -> Float {
-        self == .sum ? sum : sum / Float(min(queries, tokens - token))
+    /// The score of a token from the sum over so many queries that could see it.
+    func score(_ sum: Float, seenBy queries: Int) -> Float {
+        self == .sum ? sum : sum / Float(queries)
     }
 }

@@ -40,11 +40,7 @@ struct Scissorhands: Scorer {
             let queries = min(history, cache.layers[layer].queries?[0].count ?? 0)
             for token in 0..<cache.tokens {
                 row[token] = -rule.score(
-                    below[token],
-                    token: token,
-                    of: cache.tokens,
-                    queries: queries
-                )
+                    below[token], seenBy: min(queries, cache.tokens - token))
             }
         }
     }

@@ -93,6 +93,8 @@ struct KVMerger: Merger {
         return texts
     }
 
+    static var mergesAgain: Bool { true }
+
     func prepare(_ observation: Observation) throws(CompressionError) {
         try prepareReceived(observation)
     }
@@ -106,7 +108,7 @@ struct KVMerger: Merger {
         let neighbours = Neighbours(free, keys: keys, dim: input.keys.dim, kernels: input.kernels)
         let runs = neighbours.runs(links(neighbours, input, &remarks))
         guard runs.count < free.count else {
-            return HeadDraft(keeping: input.kept, keys: input.keys, values: input.values)
+            return input.keeping()
         }
         let pivots = runs.map { run in
             run.reduce(run.lowerBound) {
@@ -183,6 +185,7 @@ struct KVMerger: Merger {
     private func draft(
         _ input: MergeInput, free: [UInt32], runs: [Range<Int>], pivots: [Int], weights: [Float]
     ) -> HeadDraft {
+        let mass = input.mass
         var home = [Int32](repeating: -1, count: input.tokens)
         var positions: [UInt32] = [], lengths: [UInt32] = []
         var run = 0
@@ -190,16 +193,19 @@ struct KVMerger: Merger {
             if run < runs.count, token == free[runs[run].lowerBound] {
                 for member in runs[run] { home[Int(free[member])] = Int32(positions.count) }
                 positions.append(free[pivots[run]])
-                lengths.append(UInt32(runs[run].count))
+                let votes = runs[run].reduce(0) { $0 + Int(mass.votes(Int(free[$1]))) }
+                lengths.append(UInt32(min(votes, EntryVector.mostVotes)))
                 run += 1
             } else if home[Int(token)] < 0 {
                 home[Int(token)] = Int32(positions.count)
                 positions.append(token)
-                lengths.append(1)
+                lengths.append(mass.votes(Int(token)))
             }
         }
         var byToken = [Float](repeating: 1, count: input.tokens)
-        for (member, token) in free.enumerated() { byToken[Int(token)] = weights[member] }
+        for (member, token) in free.enumerated() {
+            byToken[Int(token)] = weights[member] * Float(mass.votes(Int(token)))
+        }
         var mixture = Mixture(entries: positions.count, home: home, weights: byToken)
         mixture.normalize()
         let keys = mixture.rows(of: input.keys, input.kernels, input.allocator)

@@ -3,6 +3,9 @@ protocol Merger: StageMethod {
     /// Asks the observation for all that `merge` will read of it, before heads are merged in parallel.
     func prepare(_ observation: Observation) throws(CompressionError)
 
+    /// Whether entries may be merged that were merged before.
+    static var mergesAgain: Bool { get }
+
     /// The entries of one kv head after merging; at least one.
     ///
     /// Remarks are told once for all heads, so they name none.
@@ -11,6 +14,8 @@ protocol Merger: StageMethod {
 
 extension Merger {
     static var method: MethodDescription { method(.merge) { $1.merger = $0 } }
+
+    static var mergesAgain: Bool { false }
 
     func prepare(_ observation: Observation) throws(CompressionError) {}
 }
@@ -29,6 +34,18 @@ struct MergeInput {
     var kernels: Kernels { observation.kernels }
     var allocator: Allocator { observation.allocator }
 
+    /// What the rows counted for before.
+    var mass: Mass {
+        observation.cache.layers[layer].origins.map { $0.heads[head].mass } ?? .ones
+    }
+
+    /// The kept rows as they are.
+    func keeping() -> HeadDraft {
+        var draft = HeadDraft(keeping: kept, keys: keys, values: values)
+        draft.mass = mass.of(kept)
+        return draft
+    }
+
     /// Attention that every token received, kept or not: the sum over queries, divided by how many could
     /// see it, averaged over the group.
     ///
@@ -36,7 +53,6 @@ struct MergeInput {
     func received() -> [Float] {
         let layer = observation.cache.layers[layer]
         let queryHeads = layer.queries?.count ?? 0, group = queryHeads / layer.keys.count
-        let queries = layer.queries?[0].count ?? 0
         let sums = observation.attention(.init(reductions: [.sum]))
             .rows(.sum, layer: self.layer, heads: queryHeads)
         return (0..<tokens).map { token in
@@ -44,7 +60,8 @@ struct MergeInput {
             for member in 0..<group {
                 sum += Double(sums[(head * group + member) * tokens + token])
             }
-            return Float(sum / Double(group * min(queries, tokens - token)))
+            return Float(
+                sum / Double(group * layer.queriesSeeing(token, of: tokens, kvHead: head)))
         }
     }
 }

@@ -31,6 +31,9 @@ extension Observation {
             preconditionFailure("no queries")
         }
         let keys = layer.keys[kvHead], tokens = cache.tokens, count = queries[0].count
+        // Raw dots are scaled later, and what entries count for with them.
+        let bias = layer.origins?.heads[kvHead].mass.logits(kernels) ?? []
+        let root = Float(Double(keys.dim).squareRoot())
         let positions = min(max(1, 64 / group), count)
         let packed = allocator.buffer(Float.self, group * positions * keys.dim)
         let logits = allocator.buffer(Float.self, group * positions * tokens)
@@ -59,6 +62,12 @@ extension Observation {
                 to: logits.pointer,
                 stride: tokens
             )
+            if !bias.isEmpty {
+                for row in 0..<group * range.count {
+                    let dots = logits.pointer + row * tokens
+                    for entry in 0..<block.seen { dots[entry] += bias[entry] * root }
+                }
+            }
             body(block)
         }
     }

@@ -25,6 +25,11 @@ public final class Observation: @unchecked Sendable {
         self.allocator = allocator
     }
 
+    /// Tokens of the whole past of a layer, kept or not.
+    func pastTokens(layer: Int) -> UInt32 {
+        UInt32(cache.layers[layer].origins?.tokens ?? cache.tokens)
+    }
+
     /// Queries that every layer carries; 0 when one carries none.
     var queries: Int {
         cache.layers.map { $0.queries?[0].count ?? 0 }.min() ?? 0

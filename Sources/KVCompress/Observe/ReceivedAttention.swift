@@ -69,6 +69,14 @@ struct ReceivedAttention: Sendable {
         // Queries outside the window are no part of a window sum.
         let first = request.reductions == [.windowSum] ? window : max(0, count - request.last)
         let scale = Float(1 / Double(keys.dim).squareRoot())
+        if let before = cache.layers[layer].origins?.heads[kvHead].received, !before.isEmpty,
+            let place = place(.sum, in: request)
+        {
+            for head in kvHead * group..<(kvHead + 1) * group {
+                let sums = target.pointer + (place * queries.count + head) * cache.tokens
+                for entry in before.indices { sums[entry] = before[entry] }
+            }
+        }
         observation.forEachLogitBlock(layer: layer, kvHead: kvHead, from: first) { block in
             for member in 0..<group {
                 let head = kvHead * group + member

@@ -41,15 +41,52 @@ extension Plan {
         _ cache: Cache, options: CompressionOptions = CompressionOptions()
     ) throws(CompressionError) -> CompressedCache {
         let allocator = options.allocator
-        let kernels = Kernels(options.instructionSet)
         let clock = ContinuousClock()
         let start = clock.now
         allocator.resetPeak()
         let before = allocator.heldBytes
-        let encode = self.encode ?? .plain
-        try cache.checkValues(for: encode, projected: projector != nil)
         let observation = Observation(
-            cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
+            cache: cache, kernels: Kernels(options.instructionSet), workers: options.workers,
+            allocator: allocator)
+        let (layers, remarks) = try stages(
+            observation, over: Scope(self, layers: cache.layers.count),
+            directory: options.directory)
+        let report = Report(
+            plan: description, tokens: cache.tokens, layers: layers,
+            peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
+            remarks: remarks)
+        return CompressedCache(
+            plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
+            layers: layers)
+    }
+
+    /// What a plan says of single layers: the layers of a cache may be a part of somebody's.
+    struct Scope {
+        /// Adjacent layers that share.
+        var groups: [Range<Int>]
+        /// Which layers stay in full precision.
+        var protected: [Bool]
+        /// What each layer's entries are chosen by when they are read.
+        var placements: [(any Placement)?]
+
+        /// All layers of a cache.
+        init(_ plan: Plan, layers: Int) {
+            let encode = plan.encode ?? .plain
+            groups = plan.sharer?.groups(layers: layers) ?? (0..<layers).map { $0..<$0 + 1 }
+            protected = (0..<layers).map { encode.protects($0, of: layers) }
+            placements = (0..<layers).map { layer in
+                plan.placement.flatMap { layer >= $0.first ? $0 : nil }
+            }
+        }
+    }
+
+    /// All stages over all layers of a cache, and what to say of them.
+    func stages(
+        _ observation: Observation, over scope: Scope, directory: URL
+    ) throws(CompressionError) -> ([LayerCache], remarks: [String]) {
+        let encode = self.encode ?? .plain
+        let cache = observation.cache
+        try cache.checkValues(for: encode, projected: projector != nil)
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
         var remarks = selection.remarks
@@ -57,31 +94,28 @@ extension Plan {
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
         if fit != nil { try observation.requireQueries(for: Fit.identity.name) }
         let rotations = Rotations()
-        let groups =
-            sharer?.groups(layers: cache.layers.count) ?? cache.layers.indices.map { $0..<$0 + 1 }
-        let results = options.workers.map(groups.count) { index in
+        let results = observation.workers.map(scope.groups.count) { index in
             Result { () throws(CompressionError) in
                 try encoded(
-                    groups[index], selection, encode, rotations, observation, options.directory)
+                    scope.groups[index], scope, selection, encode, rotations, observation,
+                    directory)
             }
         }
-        var written: [Encoded] = []
-        for result in results { written.append(try result.get()) }
-        let layers = written.flatMap(\.layers).placed(by: placement)
-        let report = Report(
-            plan: description, tokens: cache.tokens, layers: layers,
-            peakBytes: allocator.peakBytes - before, seconds: (clock.now - start) / .seconds(1),
-            remarks: (remarks + written.flatMap(\.remarks)).withoutRepetitions)
-        return CompressedCache(
-            plan: self, tokens: cache.tokens, metadata: cache.metadata, report: report,
-            layers: layers)
+        var layers: [LayerCache] = []
+        for result in results {
+            let written = try result.get()
+            layers += written.layers
+            remarks += written.remarks
+        }
+        for layer in layers.indices { layers[layer].placement = scope.placements[layer] }
+        return (layers, remarks.withoutRepetitions)
     }
 
     private typealias Encoded = (layers: [LayerCache], remarks: [String])
 
     /// A group of layers through all stages behind the eviction.
     private func encoded(
-        _ layers: Range<Int>, _ selection: Selection, _ encode: EncodeConfiguration,
+        _ layers: Range<Int>, _ scope: Scope, _ selection: Selection, _ encode: EncodeConfiguration,
         _ rotations: Rotations, _ observation: Observation, _ directory: URL
     ) throws(CompressionError) -> Encoded {
         var remarks: [String] = []
@@ -97,9 +131,9 @@ extension Plan {
                             kept: selection.kept[layer][head]), encode, &remarks))
             }
         }
-        let protected = layers.map { encode.protects($0, of: cache.layers.count) }
+        let protected = Array(scope.protected[layers])
         // What layers share lives in memory if one of them is to be read whole.
-        let mapsValues = placement.map { $0.mapsValues && layers.lowerBound >= $0.first } ?? false
+        let mapsValues = scope.placements[layers.lowerBound]?.mapsValues ?? false
         let precision = selection.representatives == nil ? nil : eviction?.crush?.precision
         let codecs =
             encode.codecs + (precision.map { [CodecPair(keys: $0, values: $0)] } ?? [])
@@ -114,6 +148,13 @@ extension Plan {
                 }
                 if precision != nil {
                     drafts[index][head].move(representatives, to: codecs.count - 1)
+                }
+            }
+        }
+        for (index, layer) in layers.enumerated() where cache.layers[layer].origins != nil {
+            for head in drafts[index].indices {
+                drafts[index][head].positions = drafts[index][head].positions.map {
+                    cache.layers[layer].position($0, kvHead: head)
                 }
             }
         }
@@ -134,9 +175,7 @@ extension Plan {
     private func draft(
         _ input: MergeInput, _ encode: EncodeConfiguration, _ remarks: inout [String]
     ) throws(CompressionError) -> HeadDraft {
-        guard let merger else {
-            return HeadDraft(keeping: input.kept, keys: input.keys, values: input.values)
-        }
+        guard let merger else { return input.keeping() }
         let draft = merger.merge(input, remarks: &remarks)
         let layer = input.observation.cache.layers[input.layer]
         for (name, side, rows) in [

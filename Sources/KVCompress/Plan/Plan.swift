@@ -35,7 +35,7 @@ public struct Plan: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// The stages that hold a method of their own.
-    private var stageMethods: [any StageMethod] {
+    var stageMethods: [any StageMethod] {
         ([merger, sharer, projector, fit, placement] as [(any StageMethod)?]).compactMap { $0 }
     }
 

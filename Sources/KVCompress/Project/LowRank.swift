@@ -93,7 +93,7 @@ struct LowRank: Projector {
             sources.append(
                 input.queries.flatMap { rows in
                     var floats = rows.floats()
-                    let tokens = UInt32(input.observation.cache.tokens)
+                    let tokens = input.observation.pastTokens(layer: input.layers.lowerBound)
                     rope?.undo(
                         &floats, dim: input.dim,
                         positions: Array(tokens - UInt32(rows.count)..<tokens),

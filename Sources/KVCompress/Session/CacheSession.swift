@@ -1,0 +1,197 @@
+/// A cache that grows as a model reads and writes, and keeps its plan's promises as it goes.
+///
+/// For every step and layer: `append` the new rows, then `attend`. Until `compress()` is called rows stand as
+/// they came, in f32: that is the prefill, in chunks of any size, whose results do not depend on the chunks.
+/// `compress()` applies the plan to all that stands, as `Plan.compress` does to a finished cache. From then on
+/// rows that leave the plan's window are compressed every `interval` tokens: by encoding them, or, where
+/// the plan evicts, merges or projects, by applying it again to what is left and what came.
+///
+/// A session is used by one caller at a time; sessions share no state that changes.
+public final class CacheSession {
+    /// What is done to the cache.
+    public let plan: Plan
+    /// How.
+    public let options: SessionOptions
+    /// What the user should know of what was done so far.
+    public internal(set) var remarks: [String] = []
+    /// Whether `compress()` was called.
+    public internal(set) var isCompressed = false
+    var layers: [SessionLayer]
+    /// Entries per token that the plan's allocation gave each head when it last spread a budget.
+    var shares: [[Double]]?
+
+    var allocator: Allocator { options.allocator }
+    var kernels: Kernels { Kernels(options.instructionSet) }
+
+    /// An empty cache for layers of given shapes.
+    ///
+    /// - Throws: `CompressionError` (`.session`) for options out of range, (`.cache`) for no layers or impossible
+    ///   head dims.
+    public init(
+        plan: Plan, geometry: [LayerGeometry], options: SessionOptions = SessionOptions()
+    ) throws(CompressionError) {
+        guard options.interval > 0, options.interval % blockEntries == 0 else {
+            throw CompressionError(
+                .session,
+                "an interval of \(options.interval) tokens; expected a positive multiple of \(blockEntries)"
+            )
+        }
+        guard !geometry.isEmpty else { throw CompressionError(.cache, "a session of no layers") }
+        for (index, layer) in geometry.enumerated() {
+            guard layer.kvHeads > 0, (1...1024).contains(layer.keyDim),
+                (1...1024).contains(layer.valueDim)
+            else {
+                throw CompressionError(
+                    .cache,
+                    "layer \(index): \(layer.kvHeads) kv heads of key dim \(layer.keyDim) and value dim "
+                        + "\(layer.valueDim); expected at least one head, and dims in 1...1024")
+            }
+        }
+        self.plan = plan
+        self.options = options
+        layers = geometry.map { SessionLayer($0) }
+    }
+
+    private init(copying other: CacheSession) {
+        plan = other.plan
+        options = other.options
+        remarks = other.remarks
+        isCompressed = other.isCompressed
+        layers = other.layers
+        shares = other.shares
+    }
+
+    /// The shape of each layer.
+    public var geometry: [LayerGeometry] { layers.map(\.geometry) }
+
+    /// Tokens that went through the first layer, kept or not.
+    public var tokens: Int { layers[0].tokens }
+
+    /// What every byte is.
+    public var ledger: Ledger { Ledger(layers.map(\.cache)) }
+
+    /// A session that goes on from here; both share what stands, and neither sees what the other does.
+    ///
+    /// Copies nothing until one of them changes.
+    public func fork() -> CacheSession { CacheSession(copying: self) }
+
+    /// Appends the rows of new tokens to a layer.
+    ///
+    /// Copies them as f32. Every layer is given the same tokens, in the same order; the first layer's turn is
+    /// when what has left the window is compressed.
+    /// - Parameters:
+    ///   - layer: index of the layer, within range.
+    ///   - keys: one `Rows` (n x key dim) per kv head, post-RoPE.
+    ///   - values: one `Rows` (n x value dim) per kv head.
+    /// - Throws: `CompressionError`: rows that do not fit the layer (`.layer`), numbers that are not finite or
+    ///   beyond what the plan can store (`.values`), a first layer that is ahead of others (`.session`).
+    public func append(layer: Int, keys: [Rows], values: [Rows]) throws(CompressionError) {
+        try check(keys, values, layer: layer)
+        if layer == 0 {
+            guard let behind = layers.firstIndex(where: { $0.tokens != layers[0].tokens }) else {
+                try settle()
+                return add(layer, keys, values)
+            }
+            throw CompressionError(
+                .session,
+                "layer \(behind) has \(layers[behind].tokens) tokens and layer 0 has \(tokens); "
+                    + "append to every layer before the next step")
+        }
+        add(layer, keys, values)
+    }
+
+    private func add(_ layer: Int, _ keys: [Rows], _ values: [Rows]) {
+        layers[layer].append(keys, values, allocator: allocator, kernels: kernels)
+    }
+
+    /// Attention of the newest tokens over everything at or before each.
+    ///
+    /// - Parameters:
+    ///   - layer: index of the layer, within range.
+    ///   - queries: one `Rows` (n x key dim) per query head, post-RoPE, of the layer's n newest tokens.
+    ///   - options: scale, softcap, threads; positions are the session's own.
+    /// - Returns: per query head n x value dim outputs, packed.
+    /// - Throws: `CompressionError` (`.layer`) when the queries do not fit the layer or are more than its tokens.
+    public func attend(
+        layer: Int, queries: [Rows], options: AttentionOptions? = nil
+    ) throws(CompressionError) -> [[Float]] {
+        var options = options ?? attention
+        let count = queries.first?.count ?? 0, tokens = layers[layer].tokens
+        guard count <= tokens else {
+            throw CompressionError(
+                .layer, "\(count) queries for the newest tokens of layer \(layer), which has \(tokens)")
+        }
+        options.positions = (tokens - count..<tokens).map { Int32($0) }
+        let outputs = try layers[layer].cache.attend(
+            queries, options: options, allocator: allocator)
+        if plan.observesQueries {
+            layers[layer].observe(
+                queries, most: self.options.observe ?? .max / 2, allocator: allocator,
+                kernels: kernels)
+        }
+        return outputs
+    }
+
+    private var attention: AttentionOptions {
+        var attention = AttentionOptions()
+        attention.workers = options.workers
+        attention.instructionSet = options.instructionSet
+        return attention
+    }
+
+    /// Goes back to when there were so many tokens.
+    ///
+    /// - Throws: `CompressionError` (`.session`) when some that should go are compressed already.
+    public func truncate(to count: Int) throws(CompressionError) {
+        for (index, layer) in layers.enumerated() {
+            guard count >= layer.settledTokens, count <= layer.tokens else {
+                throw CompressionError(
+                    .session,
+                    "layer \(index) cannot go back to \(count) tokens; expected \(layer.settledTokens)...\(layer.tokens), "
+                        + "those before are compressed")
+            }
+        }
+        for index in layers.indices { layers[index].truncate(to: count) }
+    }
+
+    private func check(_ keys: [Rows], _ values: [Rows], layer: Int) throws(CompressionError) {
+        let geometry = layers[layer].geometry, count = keys.first?.count ?? 0
+        let encode = plan.encode ?? .plain
+        for (name, side, rows, dim) in [
+            ("key", Side.keys, keys, geometry.keyDim),
+            ("value", .values, values, geometry.valueDim),
+        ] {
+            guard rows.count == geometry.kvHeads else {
+                throw CompressionError(
+                    .layer,
+                    "\(rows.count) heads of \(name)s for layer \(layer), which has \(geometry.kvHeads)")
+            }
+            let limit = encode.limit(side, geometry, projected: plan.projector != nil)
+            for (head, rows) in rows.enumerated() {
+                guard rows.dim == dim, rows.count == count else {
+                    throw CompressionError(
+                        .layer,
+                        "layer \(layer), \(name) head \(head): \(rows.count) rows of \(rows.dim); expected \(count) of \(dim)"
+                    )
+                }
+                guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
+                throw CompressionError(
+                    .values,
+                    "layer \(layer), \(name) head \(head), token \(layers[layer].tokens + found.row): \(found.value) "
+                        + (found.value.isFinite
+                            ? "is beyond \(limit), the largest that the plan can store"
+                            : "is not finite"))
+            }
+        }
+    }
+}
+
+extension Plan {
+    /// Whether a stage looks at queries.
+    var observesQueries: Bool {
+        var needs = eviction.map { type(of: $0.scorer).identity.needs } ?? []
+        needs += eviction.map { type(of: $0.allocation).identity.needs } ?? []
+        for method in stageMethods { needs += type(of: method).identity.needs }
+        return needs.contains(.queries) || projector != nil || encode?.zipcache != nil
+    }
+}

@@ -1,0 +1,99 @@
+/// One layer of a session: what was compressed, and the rows that came since, which are in f32.
+struct SessionLayer: Sendable {
+    /// Entries in the plan's form.
+    var settled: LayerCache
+    /// Attention that the settled entries received from queries that are gone, per kv head in ascending
+    /// positions; empty where the plan does not ask for it.
+    var received: [[Float]] = []
+    /// Queries that are gone.
+    var observed = 0
+    /// Tokens before the newest rows.
+    private(set) var settledTokens = 0
+    private(set) var keys: [RowLog]
+    private(set) var values: [RowLog]
+    /// Empty until the first call of `attend`, and where nobody asks for queries.
+    private(set) var queries: [RowLog] = []
+
+    var geometry: LayerGeometry { settled.geometry }
+    /// Tokens that were appended, kept or not.
+    var tokens: Int { settledTokens + newest }
+    /// Rows that are not compressed yet.
+    var newest: Int { keys[0].count }
+
+    init(_ geometry: LayerGeometry) {
+        settled = LayerCache(
+            geometry: geometry, heads: [HeadCache](repeating: [], count: geometry.kvHeads))
+        keys = [RowLog](repeating: RowLog(dim: geometry.keyDim), count: geometry.kvHeads)
+        values = [RowLog](repeating: RowLog(dim: geometry.valueDim), count: geometry.kvHeads)
+    }
+
+    mutating func append(_ keys: [Rows], _ values: [Rows], allocator: Allocator, kernels: Kernels) {
+        for head in keys.indices {
+            self.keys[head].append(keys[head], allocator: allocator, kernels: kernels)
+            self.values[head].append(values[head], allocator: allocator, kernels: kernels)
+        }
+    }
+
+    /// Keeps queries of the newest tokens, of all that were kept the last `most`.
+    mutating func observe(_ queries: [Rows], most: Int, allocator: Allocator, kernels: Kernels) {
+        if self.queries.isEmpty {
+            self.queries = queries.map { RowLog(dim: $0.dim) }
+        }
+        for head in queries.indices {
+            self.queries[head].append(queries[head], allocator: allocator, kernels: kernels)
+            let count = self.queries[head].count
+            // Amortised: what is too old goes when it is as much as what stays.
+            if count >= 2 * most {
+                self.queries[head].removeFirst(count - most, allocator: allocator)
+            }
+        }
+    }
+
+    /// The last queries of every query head, no more than `most`.
+    func observedQueries(most: Int) -> [Rows]? {
+        guard let count = queries.first?.count, count > 0 else { return nil }
+        return queries.map { $0[max(0, count - most)..<count] }
+    }
+
+    /// What attention reads: settled entries, then the newest rows.
+    var cache: LayerCache {
+        guard newest > 0 else { return settled }
+        var all = settled
+        let rows = CacheLayer(keys: keys.map(\.rows), values: values.map(\.rows))
+        let view = LayerCache(viewing: rows, firstPosition: settledTokens)
+        for head in all.heads.indices { all.heads[head] += view.heads[head] }
+        return all
+    }
+
+    /// Newest rows, with no queries.
+    func newestRows(_ range: Range<Int>) -> CacheLayer {
+        CacheLayer(keys: keys.map { $0[range] }, values: values.map { $0[range] })
+    }
+
+    /// The first of the newest rows are settled now.
+    mutating func forgetNewest(_ count: Int, allocator: Allocator) {
+        for head in keys.indices {
+            keys[head].removeFirst(count, allocator: allocator)
+            values[head].removeFirst(count, allocator: allocator)
+        }
+        settledTokens += count
+    }
+
+    /// Queries were observed.
+    mutating func forgetQueries() {
+        observed += queries.first?.count ?? 0
+        queries = []
+    }
+
+    /// Tokens from here on never were.
+    mutating func truncate(to count: Int) {
+        let gone = tokens - count
+        for head in keys.indices {
+            keys[head].removeLast(gone)
+            values[head].removeLast(gone)
+        }
+        for head in queries.indices {
+            queries[head].removeLast(min(gone, queries[head].count))
+        }
+    }
+}

@@ -1,0 +1,39 @@
+public import Foundation
+
+/// How a session keeps a plan's promises.
+public struct SessionOptions: Sendable {
+    /// The threads that compressing uses, and attention unless its own options say otherwise.
+    public var workers: Workers = .caller
+    /// The level of the kernels.
+    ///
+    /// Results do not depend on it.
+    public var instructionSet: InstructionSet = .best
+    /// Where memory comes from.
+    public var allocator = Allocator()
+    /// Where placements keep files, which never show up there by name.
+    public var directory: URL = FileManager.default.temporaryDirectory
+    /// Tokens that may stand uncompressed behind the plan's window before they are: a positive multiple
+    /// of 64.
+    ///
+    /// With an eviction or a merge the plan is applied again every so many tokens.
+    public var interval = 64
+    /// The newest queries that are kept for what the plan observes; nil keeps all since the last compression.
+    public var observe: Int?
+    /// Tokens that each layer's queries see, their own included; nil sees all.
+    ///
+    /// Empty: no layer has a sliding window. Otherwise one number for every layer.
+    public var slidingWindows: [Int?] = []
+    /// What the keys' rotation is, as in a dump's metadata: `rope_theta`, `rope_style`, `rope_dims`.
+    ///
+    /// Needed by methods that undo it, and to shift positions.
+    public var metadata: [String: String] = [:]
+
+    /// The caller's thread, the best kernels, an interval of 64 tokens.
+    public init() {}
+
+    var compression: CompressionOptions {
+        CompressionOptions(
+            workers: workers, instructionSet: instructionSet, allocator: allocator,
+            directory: directory)
+    }
+}
