@@ -8,6 +8,11 @@ public struct AttentionOptions: Sendable {
     ///
     /// Nil: every row sees everything.
     public var positions: [Int32]?
+    /// Entries at or before a row's position that are too old for it: it sees so many positions, its own
+    /// included.
+    ///
+    /// Nil: it sees all. Needs `positions`.
+    public var slidingWindow: Int?
     /// The threads to use.
     ///
     /// Results do not depend on their number.
@@ -106,7 +111,7 @@ extension LayerCache {
             let segment = heads[piece.head][piece.segment]
             let state = FoldState(
                 at: states.pointer + index * stateFloats, rows: rows, dim: geometry.valueDim)
-            let visible = Self.visible(segment, n: n, group: group, positions: options.positions)
+            let visible = Self.visible(segment, group: group, options)
             if let placement, let choice {
                 segment.fold(
                     piece.blocks, state: state, visible: visible, rowTile: Self.rowTile,
@@ -135,7 +140,7 @@ extension LayerCache {
             segment.score(
                 piece.blocks,
                 queries: packed.pointer + piece.head * n * group * geometry.keyDim,
-                visible: Self.visible(segment, n: n, group: group, positions: options.positions),
+                visible: Self.visible(segment, group: group, options),
                 scale: scale, softcap: options.softcap, rowTile: Self.rowTile, choice: choice,
                 head: piece.head, segment: piece.segment, allocator: allocator, kernels: kernels)
         }
@@ -175,16 +180,20 @@ extension LayerCache {
         return queries.count / heads.count
     }
 
-    /// Entries that each row (head by head) may see; nil when that is all.
+    /// Entries of a segment that each row (head by head) may see.
     private static func visible(
-        _ segment: Segment, n: Int, group: Int, positions: [Int32]?
-    ) -> [UInt32]? {
-        positions.map { positions in
+        _ segment: Segment, group: Int, _ options: AttentionOptions
+    ) -> Visible {
+        guard let positions = options.positions else { return Visible() }
+        func rows(_ limit: (Int32) -> Int32) -> [UInt32] {
             let once = positions.map {
-                UInt32(segment.positions.count(upTo: $0, of: segment.count))
+                UInt32(segment.positions.count(upTo: limit($0), of: segment.count))
             }
             return (0..<group).flatMap { _ in once }
         }
+        return Visible(
+            start: options.slidingWindow.map { window in rows { $0 - Int32(clamping: window) } },
+            end: rows { $0 })
     }
 
     /// Merges the pieces of each head in order and divides.

@@ -3,7 +3,7 @@
 extension Segment {
     /// The first phase: writes the logits of blocks as a softmax sees them.
     func score(
-        _ blocks: Range<Int>, queries: UnsafePointer<Float>, visible: [UInt32]?, scale: Float,
+        _ blocks: Range<Int>, queries: UnsafePointer<Float>, visible: Visible, scale: Float,
         softcap: Float, rowTile: Int, choice: EntryChoice, head: Int, segment: Int,
         allocator: Allocator, kernels: Kernels
     ) {
@@ -28,6 +28,7 @@ extension Segment {
                     logits, stride: blockEntries, rows: rows.count,
                     n: keys.entries(block: block), visible: seen, scale: scale, softcap: softcap,
                     vectors: vectors(block: block, scratch: expanded, kernels: kernels))
+                visible.hide(block, rows, in: logits)
             }
         }
         withExtendedLifetime(scratch) {}
@@ -37,7 +38,7 @@ extension Segment {
     ///
     /// - Parameter renormalizes: whether what was not chosen is left out of the sums, too.
     func fold(
-        _ blocks: Range<Int>, state: FoldState, visible: [UInt32]?, rowTile: Int,
+        _ blocks: Range<Int>, state: FoldState, visible: Visible, rowTile: Int,
         choice: EntryChoice, renormalizes: Bool, head: Int, segment: Int, allocator: Allocator,
         kernels: Kernels
     ) {

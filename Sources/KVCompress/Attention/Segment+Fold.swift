@@ -6,9 +6,9 @@ extension Segment {
 
     /// Folds blocks of this segment into a state and maps it to the output space.
     ///
-    /// `visible` counts from the segment's start; nil means that every row sees every entry.
+    /// `visible` counts from the segment's start.
     func fold(
-        _ blocks: Range<Int>, queries: UnsafePointer<Float>, state: FoldState, visible: [UInt32]?,
+        _ blocks: Range<Int>, queries: UnsafePointer<Float>, state: FoldState, visible: Visible,
         scale: Float, softcap: Float, rowTile: Int, allocator: Allocator, kernels: Kernels
     ) {
         let tile = min(rowTile, state.rows)
@@ -26,11 +26,20 @@ extension Segment {
             keys.codec.score(
                 keys, block: block, prepared: prepared, rows: rows.count, logits: logits,
                 kernels: kernels)
+            let n = keys.entries(block: block)
+            var vectors = vectors(block: block, scratch: expanded, kernels: kernels)
+            var (scale, softcap) = (scale, softcap)
+            if visible.start != nil {
+                // What is too old leaves behind the softcap, which would make a number of it again.
+                kernels.finishLogits(
+                    logits, stride: blockEntries, rows: rows.count, n: n, visible: seen,
+                    scale: scale, softcap: softcap, vectors: vectors)
+                visible.hide(block, rows, in: logits)
+                (vectors.logitBias, vectors.keyScale, scale, softcap) = (nil, nil, 1, 0)
+            }
             kernels.softmaxFold(
-                logits: logits, stride: blockEntries, rows: rows.count,
-                n: keys.entries(block: block), visible: seen, scale: scale, softcap: softcap,
-                vectors: vectors(block: block, scratch: expanded, kernels: kernels),
-                state: state, rescale: rescale)
+                logits: logits, stride: blockEntries, rows: rows.count, n: n, visible: seen,
+                scale: scale, softcap: softcap, vectors: vectors, state: state, rescale: rescale)
             return (logits, nil)
         }
         withExtendedLifetime(scratch) {}
@@ -40,7 +49,7 @@ extension Segment {
     ///
     /// `begin` starts a tile; `weigh` moves maxima and sums along a block and says what its values weigh.
     func fold(
-        _ blocks: Range<Int>, state: FoldState, visible: [UInt32]?, rowTile tile: Int,
+        _ blocks: Range<Int>, state: FoldState, visible: Visible, rowTile tile: Int,
         allocator: Allocator, _ kernels: Kernels, begin: (Range<Int>) -> Void,
         weigh: (
             _ block: Int, _ rows: Range<Int>, _ seen: UnsafePointer<UInt32>, _ state: FoldState,
@@ -73,23 +82,40 @@ extension Segment {
         withExtendedLifetime(scratch) {}
     }
 
-    /// How many entries of a block each row sees; false when that is none for all of them, which then
+    /// How many entries of a block each row sees, those too old for it included; false when that is none for all of them, which then
     /// holds for later blocks, too.
     func see(
-        _ block: Int, _ rows: Range<Int>, of visible: [UInt32]?,
+        _ block: Int, _ rows: Range<Int>, of visible: Visible,
         to seen: UnsafeMutablePointer<UInt32>
     ) -> Bool {
         let n = keys.entries(block: block)
-        guard let visible else {
+        guard let end = visible.end else {
             seen.update(repeating: UInt32(n), count: rows.count)
             return true
         }
         var anySees = false
         for (index, row) in rows.enumerated() {
-            let count = min(max(0, Int(visible[row]) - block * blockEntries), n)
+            let count = min(max(0, Int(end[row]) - block * blockEntries), n)
             seen[index] = UInt32(count)
             anySees = anySees || count > 0
         }
         return anySees
+    }
+}
+
+/// The entries of a segment that each query row sees, counted from its start.
+struct Visible: Sendable {
+    /// The first that is not too old; nil: the segment's first.
+    var start: [UInt32]?
+    /// One behind the last; nil: all.
+    var end: [UInt32]?
+
+    /// Takes what is too old out of a block's logits, whose first row is that of `rows`.
+    func hide(_ block: Int, _ rows: Range<Int>, in logits: UnsafeMutablePointer<Float>) {
+        guard let start else { return }
+        for (index, row) in rows.enumerated() {
+            let old = min(max(0, Int(start[row]) - block * blockEntries), blockEntries)
+            (logits + index * blockEntries).update(repeating: -.infinity, count: old)
+        }
     }
 }

@@ -16,6 +16,7 @@ public enum Component: String, Hashable, Sendable, Codable, CaseIterable {
     case positions
     case votes
     case bases
+    case importance
 }
 
 /// Whether rows are keys or values: their bytes are laid out for different loops.

@@ -50,7 +50,7 @@ extension Eviction {
             return (decider.counts(layers, observation), nil)
         }
         let spread = try spread(over: layers, observation)
-        let (tokens, remark) = try Self.tokensPerHead(budget, observation.cache) { tokens in
+        let (tokens, remark) = try budget.tokensPerHead(of: observation.cache.tokens) { tokens in
             encoded(zip(layers, spread(tokens)).map { $0.spends($1) })
         }
         return (spread(tokens), remark)
@@ -66,43 +66,6 @@ extension Eviction {
         return allocation.spread(over: layers, observation)
     }
 
-    /// The budget as tokens per head, at least one, and what had to be done to make it so.
-    private static func tokensPerHead(
-        _ budget: Budget,
-        _ cache: Cache,
-        bytes: (_ tokens: Int) -> Int
-    ) throws(CompressionError) -> (Int, remark: String?) {
-        let all = cache.tokens
-        switch budget {
-        case .share(let share):
-            let count = share.of(all)
-            return count > 0
-                ? (count, nil)
-                : (1, "a budget of \(share) of \(all) tokens is less than one; one is kept")
-        case .tokens(let count):
-            return count <= all
-                ? (count, nil)
-                : (all, "a budget of \(count) tokens exceeds the cache's \(all); all are kept")
-        case .bytes(let limit):
-            if bytes(all) <= limit {
-                return (all, "a budget of \(budget) holds the whole cache; all tokens are kept")
-            }
-            let least = bytes(1)
-            guard least <= limit else {
-                throw CompressionError(
-                    .plan,
-                    "budget=\(budget) is too small: one token per head takes \(least) bytes"
-                )
-            }
-            var fits = 1, exceeds = all
-            while exceeds - fits > 1 {
-                let middle = (fits + exceeds) / 2
-                if bytes(middle) <= limit { fits = middle } else { exceeds = middle }
-            }
-            return (fits, "a budget of \(budget) is \(fits) of \(all) tokens per head")
-        }
-    }
-
     private func check(_ scores: [Scores], _ observation: Observation) throws(CompressionError) {
         for (layer, scores) in scores.enumerated() {
             let count = scores.heads * scores.tokens
@@ -114,6 +77,43 @@ extension Eviction {
                 "layer \(layer), head \(place / scores.tokens), token \(place % scores.tokens): "
                     + "the score of '\(method)' is \(scores.row(0)[place]); keys or queries are too large"
             )
+        }
+    }
+}
+
+extension Budget {
+    /// The budget as tokens per head, at least one, and what had to be done to make it so.
+    func tokensPerHead(
+        of all: Int,
+        bytes: (_ tokens: Int) -> Int
+    ) throws(CompressionError) -> (Int, remark: String?) {
+        switch self {
+        case .share(let share):
+            let count = share.of(all)
+            return count > 0
+                ? (count, nil)
+                : (1, "a budget of \(share) of \(all) tokens is less than one; one is kept")
+        case .tokens(let count):
+            return count <= all
+                ? (count, nil)
+                : (all, "a budget of \(count) tokens exceeds the cache's \(all); all are kept")
+        case .bytes(let limit):
+            if bytes(all) <= limit {
+                return (all, "a budget of \(self) holds the whole cache; all tokens are kept")
+            }
+            let least = bytes(1)
+            guard least <= limit else {
+                throw CompressionError(
+                    .plan,
+                    "budget=\(self) is too small: one token per head takes \(least) bytes"
+                )
+            }
+            var fits = 1, exceeds = all
+            while exceeds - fits > 1 {
+                let middle = (fits + exceeds) / 2
+                if bytes(middle) <= limit { fits = middle } else { exceeds = middle }
+            }
+            return (fits, "a budget of \(self) is \(fits) of \(all) tokens per head")
         }
     }
 }

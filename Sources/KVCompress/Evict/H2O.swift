@@ -19,6 +19,8 @@ struct H2O: Scorer {
 
     var settings: [String: String] { ["rule": rule.rawValue] }
 
+    static var accumulates: Bool { true }
+
     func defaultRecent(budget: Int, queries: Int) -> Int { budget / 2 }
 
     func scores(_ observation: Observation) throws(CompressionError) -> [Scores] {

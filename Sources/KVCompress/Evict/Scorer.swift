@@ -11,6 +11,9 @@ protocol Scorer: Hashable, Sendable {
     /// Whether the score is one for the whole layer (the mean of the rows), so that all heads keep the same.
     var isPerLayer: Bool { get }
 
+    /// Whether the attention that entries received from queries that are gone counts.
+    static var accumulates: Bool { get }
+
     /// The newest tokens that are protected when the plan does not say.
     func defaultRecent(budget: Int, queries: Int) -> Int
 
@@ -27,6 +30,7 @@ extension Scorer {
 
     var settings: [String: String] { [:] }
     var isPerLayer: Bool { false }
+    static var accumulates: Bool { false }
     func defaultRecent(budget: Int, queries: Int) -> Int { 0 }
     func remarks(budget: Int, tokens: Int, queries: Int) -> [String] { [] }
 

@@ -47,7 +47,7 @@ struct KVMerger: Merger {
                 "by distance to the pivot's key, or all equal"),
         ])
 
-    let extent: Extent
+    private(set) var extent: Extent
     let recent: Amount
     let heavy: Amount
     let sinks: Int
@@ -94,6 +94,13 @@ struct KVMerger: Merger {
     }
 
     static var mergesAgain: Bool { true }
+
+    func ofPast(_ tokens: Int) -> KVMerger {
+        guard case .budget(let budget) = extent else { return self }
+        var same = self
+        same.extent = .budget(.tokens(entries(budget, of: tokens)))
+        return same
+    }
 
     func prepare(_ observation: Observation) throws(CompressionError) {
         try prepareReceived(observation)

@@ -6,6 +6,9 @@ protocol Merger: StageMethod {
     /// Whether entries may be merged that were merged before.
     static var mergesAgain: Bool { get }
 
+    /// The same for a cache that has so many tokens in its past, kept or not.
+    func ofPast(_ tokens: Int) -> Self
+
     /// The entries of one kv head after merging; at least one.
     ///
     /// Remarks are told once for all heads, so they name none.
@@ -16,6 +19,7 @@ extension Merger {
     static var method: MethodDescription { method(.merge) { $1.merger = $0 } }
 
     static var mergesAgain: Bool { false }
+    func ofPast(_ tokens: Int) -> Self { self }
 
     func prepare(_ observation: Observation) throws(CompressionError) {}
 }

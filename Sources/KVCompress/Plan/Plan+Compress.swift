@@ -197,14 +197,19 @@ extension Plan {
         let cache = observation.cache
         guard let eviction else { return .all(of: cache) }
         let geometry = cache.layers.map(\.geometry)
-        return try eviction.select(from: observation) { counts in
-            Ledger.estimate(
-                counts, geometry: geometry, tokens: cache.tokens, encode: encode,
-                sharedPositions: eviction.sharesTokens, projected: projector != nil,
-                crush: eviction.crush,
-                // A fitted bias, or votes where tokens are merged.
-                entryBytes: fit != nil || merger != nil ? EntryVector.bytes(1) : 0)
+        return try eviction.select(from: observation) {
+            storedBytes($0, geometry: geometry, tokens: cache.tokens)
         }
+    }
+
+    /// What so many tokens of each layer and head would be stored in, at most.
+    func storedBytes(_ counts: [[Int]], geometry: [LayerGeometry], tokens: Int) -> Int {
+        Ledger.estimate(
+            counts, geometry: geometry, tokens: tokens, encode: encode ?? .plain,
+            sharedPositions: eviction?.sharesTokens ?? true, projected: projector != nil,
+            crush: eviction?.crush,
+            // A fitted bias, or votes where tokens are merged.
+            entryBytes: fit != nil || merger != nil ? EntryVector.bytes(1) : 0)
     }
 }
 

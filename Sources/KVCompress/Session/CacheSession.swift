@@ -17,8 +17,10 @@ public final class CacheSession {
     /// Whether `compress()` was called.
     public internal(set) var isCompressed = false
     var layers: [SessionLayer]
-    /// Entries per token that the plan's allocation gave each head when it last spread a budget.
+    /// What each head was given of the mean budget when it was last spread unevenly.
     var shares: [[Double]]?
+    /// The share of the tokens that a method without a budget kept.
+    var decided: Double?
 
     var allocator: Allocator { options.allocator }
     var kernels: Kernels { Kernels(options.instructionSet) }
@@ -35,6 +37,14 @@ public final class CacheSession {
                 .session,
                 "an interval of \(options.interval) tokens; expected a positive multiple of \(blockEntries)"
             )
+        }
+        guard options.slidingWindows.isEmpty || options.slidingWindows.count == geometry.count,
+            options.slidingWindows.allSatisfy({ $0.map { $0 > 0 } ?? true })
+        else {
+            throw CompressionError(
+                .session,
+                "\(options.slidingWindows.count) sliding windows for \(geometry.count) layers; "
+                    + "expected none or one positive number of tokens, or nil, for each")
         }
         guard !geometry.isEmpty else { throw CompressionError(.cache, "a session of no layers") }
         for (index, layer) in geometry.enumerated() {
@@ -59,6 +69,7 @@ public final class CacheSession {
         isCompressed = other.isCompressed
         layers = other.layers
         shares = other.shares
+        decided = other.decided
     }
 
     /// The shape of each layer.
@@ -68,7 +79,16 @@ public final class CacheSession {
     public var tokens: Int { layers[0].tokens }
 
     /// What every byte is.
-    public var ledger: Ledger { Ledger(layers.map(\.cache)) }
+    ///
+    /// Queries that wait to be observed are resident, not stored: they are gone with the next compression.
+    public var ledger: Ledger {
+        var ledger = Ledger(layers.map(\.cache))
+        let received = layers.reduce(0) { $0 + $1.received.reduce(0) { $0 + $1.count * 4 } }
+        if received > 0 { ledger.components[.importance] = received }
+        ledger.residentBytes += received
+        for log in layers.lazy.flatMap(\.queries) { ledger.residentBytes += log.residentBytes }
+        return ledger
+    }
 
     /// A session that goes on from here; both share what stands, and neither sees what the other does.
     ///
@@ -122,6 +142,7 @@ public final class CacheSession {
                 .layer, "\(count) queries for the newest tokens of layer \(layer), which has \(tokens)")
         }
         options.positions = (tokens - count..<tokens).map { Int32($0) }
+        options.slidingWindow = window(of: layer)
         let outputs = try layers[layer].cache.attend(
             queries, options: options, allocator: allocator)
         if plan.observesQueries {
