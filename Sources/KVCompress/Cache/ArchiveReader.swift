@@ -46,6 +46,36 @@ struct ArchiveReader {
         return layers
     }
 
+    /// What a session needs to go on; its numbers are checked when it does.
+    func session() throws(CompressionError) -> SavedSession? {
+        guard let entry = manifest.session else { return nil }
+        guard entry.layers.count == manifest.layers.count else {
+            throw CompressionError(
+                .archive,
+                "a session of \(entry.layers.count) layers in a cache of \(manifest.layers.count)")
+        }
+        func whole(_ place: Manifest.Place?, _ what: String) throws(CompressionError) -> Storage? {
+            guard let place else { return nil }
+            guard place.offset == 0 else {
+                throw CompressionError(.archive, "\(what) start within their section")
+            }
+            return try section(place, bytes: 0, alignment: 64, what)
+        }
+        var layers: [SavedSession.Layer] = []
+        for layer in entry.layers {
+            layers.append(
+                SavedSession.Layer(
+                    newest: layer.newest, observed: layer.observed,
+                    received: try whole(layer.received, "received attention"),
+                    queries: try whole(layer.queries, "queries"), queryHeads: layer.queryHeads,
+                    queryCount: layer.queryCount))
+        }
+        return SavedSession(
+            layers: layers, isCompressed: entry.isCompressed, interval: entry.interval,
+            observe: entry.observe, slidingWindows: entry.slidingWindows, shares: entry.shares,
+            decided: entry.decided)
+    }
+
     private mutating func layer(
         _ entry: Manifest.LayerEntry, _ index: Int
     ) throws(CompressionError) -> LayerCache {

@@ -9,10 +9,11 @@ extension CompressedCache {
                 geometry: layer.geometry,
                 heads: layer.heads.map { $0.map { writer.entry($0, layer: index) } })
         }
+        let session = self.session.map { writer.entry($0) }
         let manifest = Manifest(
             plan: plan, tokens: tokens, peakBytes: report.peakBytes, seconds: report.seconds,
             remarks: report.remarks, metadata: metadata, sections: writer.sections.map(\.name),
-            layers: entries)
+            layers: entries, session: session)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         guard let text = try? encoder.encode(manifest) else {
@@ -32,14 +33,15 @@ extension CompressedCache {
         } catch {
             throw CompressionError(.archive, "the manifest is not a KVCompress manifest: \(error)")
         }
-        let layers = try ArchiveReader(manifest, archive.sections).layers()
-            .placed(by: manifest.plan.placement)
+        let reader = try ArchiveReader(manifest, archive.sections)
+        let layers = try reader.layers().placed(by: manifest.plan.placement)
         let report = Report(
             plan: manifest.plan.description, tokens: manifest.tokens, layers: layers,
             peakBytes: manifest.peakBytes, seconds: manifest.seconds, remarks: manifest.remarks)
         self.init(
             plan: manifest.plan, tokens: manifest.tokens, metadata: manifest.metadata,
             report: report, layers: layers)
+        session = try reader.session()
     }
 }
 
@@ -85,6 +87,20 @@ private struct ArchiveWriter {
         return Manifest.VectorEntry(
             format: vector.format,
             place: place(vector.storage, vector.byteOffset, "entries", layer: layer))
+    }
+
+    mutating func entry(_ session: SavedSession) -> Manifest.SessionEntry {
+        Manifest.SessionEntry(
+            layers: session.layers.enumerated().map { index, layer in
+                Manifest.SessionLayerEntry(
+                    newest: layer.newest, observed: layer.observed,
+                    received: layer.received.map { place($0, 0, "received", layer: index) },
+                    queries: layer.queries.map { place($0, 0, "queries", layer: index) },
+                    queryHeads: layer.queryHeads, queryCount: layer.queryCount)
+            },
+            isCompressed: session.isCompressed, interval: session.interval,
+            observe: session.observe, slidingWindows: session.slidingWindows,
+            shares: session.shares, decided: session.decided)
     }
 
     mutating func entry(_ segment: Segment, layer: Int) -> Manifest.SegmentEntry {

@@ -11,6 +11,8 @@ public struct CompressedCache: Sendable {
     /// What it saved.
     public let report: Report
     let layers: [LayerCache]
+    /// What goes on from here; nil when this is no snapshot of a session.
+    var session: SavedSession?
 
     init(
         plan: Plan, tokens: Int, metadata: [String: String], report: Report, layers: [LayerCache]

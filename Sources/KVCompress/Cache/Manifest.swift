@@ -43,6 +43,25 @@ struct Manifest: Codable {
         var heads: [[SegmentEntry]]
     }
 
+    struct SessionLayerEntry: Codable {
+        var newest: Int
+        var observed: Int
+        var received: Place?
+        var queries: Place?
+        var queryHeads: Int
+        var queryCount: Int
+    }
+
+    struct SessionEntry: Codable {
+        var layers: [SessionLayerEntry]
+        var isCompressed: Bool
+        var interval: Int
+        var observe: Int?
+        var slidingWindows: [Int?]
+        var shares: [[Double]]?
+        var decided: Double?
+    }
+
     var plan: Plan
     var tokens: Int
     var peakBytes: Int
@@ -52,4 +71,6 @@ struct Manifest: Codable {
     /// Names of the archive's sections.
     var sections: [String]
     var layers: [LayerEntry]
+    /// What a session needs to go on; nil when the cache is no snapshot of one.
+    var session: SessionEntry?
 }

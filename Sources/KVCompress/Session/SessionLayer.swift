@@ -27,6 +27,20 @@ struct SessionLayer: Sendable {
         values = [RowLog](repeating: RowLog(dim: geometry.valueDim), count: geometry.kvHeads)
     }
 
+    /// A layer that stood before.
+    init(
+        settled: LayerCache, received: [[Float]], observed: Int, settledTokens: Int,
+        keys: [RowLog], values: [RowLog], queries: [RowLog]
+    ) {
+        self.settled = settled
+        self.received = received
+        self.observed = observed
+        self.settledTokens = settledTokens
+        self.keys = keys
+        self.values = values
+        self.queries = queries
+    }
+
     mutating func append(_ keys: [Rows], _ values: [Rows], allocator: Allocator, kernels: Kernels) {
         for head in keys.indices {
             self.keys[head].append(keys[head], allocator: allocator, kernels: kernels)

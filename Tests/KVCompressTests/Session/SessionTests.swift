@@ -129,6 +129,64 @@ import Testing
         #expect(fork.tokens == 300 && driver.session.tokens == 400)
     }
 
+    @Test(arguments: [
+        "f32", "q4(window=30)", "h2o(budget=64) | q4", "snapkv(budget=25%, allocate=adaptive) | q8",
+        "h2o(budget=50%) | kvmerger(budget=48) | minicache | q4", "zipvl",
+    ])
+    func resumesWhereItWasSaved(plan text: String) throws {
+        let cache = try SessionDriver.cache(seed: 14, tokens: 400, layers: 4)
+        var options = SessionOptions()
+        if text.hasPrefix("q4") { options.slidingWindows = [nil, 90, nil, 40] }
+        let driver = try SessionDriver(text, cache, options: options)
+        try driver.feed(0..<100, chunk: 100)
+        try driver.session.compress()
+        try driver.feed(100..<171)
+        let archive = driver.session.snapshot().archive()
+        // What the session does later is not in its snapshot.
+        let expected = try driver.feed(171..<400)
+        let resumed = try CacheSession(resuming: CompressedCache(archive: archive))
+        #expect(resumed.tokens == 171)
+        #expect(try driver.feed(171..<400, to: resumed) == expected, "\(text)")
+        let first = driver.session.ledger, second = resumed.ledger
+        #expect(first.storedBytes == second.storedBytes)
+    }
+
+    @Test func resumesAnyCompressedCache() throws {
+        let cache = try SessionDriver.cache(seed: 15, tokens: 300)
+        let compressed = try Plan("h2o(budget=64) | q8").compress(cache.prefix(150))
+        let driver = try SessionDriver("h2o(budget=64) | q8", cache)
+        let resumed = try CacheSession(resuming: compressed)
+        for token in 150..<300 { try driver.feed(token..<token + 1, to: resumed) }
+        #expect(resumed.tokens == 300)
+        #expect(resumed.layers[0].cache.entries(0) < 64 + 64 + 1)
+    }
+
+    @Test func refusesSessionsThatCannotBe() throws {
+        let cache = try SessionDriver.cache(seed: 16, tokens: 100)
+        let driver = try SessionDriver("h2o(budget=40) | q8", cache)
+        try driver.feed(0..<70, chunk: 70)
+        try driver.session.compress()
+        try driver.feed(70..<100)
+        let good = driver.session.snapshot()
+        let spoil: [(inout SavedSession) -> Void] = [
+            { $0.layers[0].newest = 29 }, { $0.layers[1].newest = -1 }, { $0.layers[1].newest = 0 },
+            { $0.layers[0].newest = .max }, { $0.interval = 0 }, { $0.interval = 65 },
+            { $0.slidingWindows = [1] }, { $0.slidingWindows = [-5, nil] },
+            { $0.layers[0].queryCount = 1 << 40 }, { $0.layers[0].queryHeads = 3 },
+            { $0.layers[0].queryCount = 0 }, { $0.layers[0].observed = -4 }, { $0.shares = [[1]] },
+            { $0.layers[0].received = Storage(copying: [Float(1)]) },
+            { $0.layers[0].received = Storage(copying: [Float](repeating: .nan, count: 90)) },
+        ]
+        for (number, spoil) in spoil.enumerated() {
+            var bad = good
+            spoil(&bad.session!)
+            #expect(throws: CompressionError.self, "\(number)") {
+                let resumed = try CacheSession(resuming: bad)
+                for token in 0..<100 { try driver.feed(token..<token + 1, to: resumed) }
+            }
+        }
+    }
+
     @Test func goesBackInsideItsWindow() throws {
         let cache = try SessionDriver.cache(seed: 9, tokens: 200), other =
             try SessionDriver.cache(seed: 10, tokens: 200)
