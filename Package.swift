@@ -13,6 +13,7 @@ let package = Package(
     products: [
         .library(name: "KVCompress", targets: ["KVCompress"]),
         .library(name: "KVFiles", targets: ["KVFiles"]),
+        .library(name: "KVHost", targets: ["KVHost"]),
         .library(name: "CKVKernels", targets: ["CKVKernels"]),
         .executable(name: "kvc", targets: ["kvc"]),
     ],
@@ -43,10 +44,12 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
         .target(
             name: "KVFiles", dependencies: ["KVCompress", "CZstd"], swiftSettings: swiftSettings),
+        .target(
+            name: "KVHost", dependencies: ["KVCompress", "KVFiles"], swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",
             dependencies: [
-                "KVCompress", "KVFiles",
+                "KVCompress", "KVFiles", "KVHost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),
@@ -63,6 +66,9 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVHostTests", dependencies: ["KVHost", "KVFiles", "KVCompress"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCommandTests", dependencies: ["kvc", "KVFiles", "KVCompress"],

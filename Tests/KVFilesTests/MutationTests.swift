@@ -65,6 +65,42 @@ import Testing
         #expect(accepted < 2000)
     }
 
+    @Test func damagedModelsNeverCrash() throws {
+        print("damagedModelsNeverCrash: KVCOMPRESS_SEED=\(runSeed)")
+        let scratch = try Scratch()
+        var random = SeededGenerator(seed: runSeed)
+        let sample = GGUFTests.sample()
+        let header = sample.header
+        var accepted = 0
+        for _ in 0..<6000 {
+            // The header alone, so that the damage meets what is parsed.
+            var bytes = header
+            for _ in 0..<Int.random(in: 1...3, using: &random) { bytes = random.damaged(bytes) }
+            guard let file = readModel(try scratch.file(bytes + sample.data)) else { continue }
+            accepted += 1
+            for tensor in file.tensors.values {
+                let count = tensor.shape.reduce(1, *)
+                var floats = [Float](repeating: 0, count: count)
+                let bytes = file.storage(of: tensor).bytes
+                tensor.format.decode(try #require(bytes.baseAddress), count: count, to: &floats)
+            }
+        }
+        // Changed names and numbers are as good as the old ones, but most damage must be noticed.
+        #expect(accepted > 0 && accepted < 3000)
+    }
+
+    /// Reads a model and every list of its metadata; nil when it was refused.
+    private func readModel(_ url: URL) -> GGUF? {
+        do {
+            let file = try GGUF(url)
+            for value in file.metadata.values { _ = (value.list?.strings, value.list?.numbers) }
+            return file
+        } catch {
+            #expect(!error.description.contains("\n") && error.description.count < 2000)
+            return nil
+        }
+    }
+
     @Test func damagedContainersAreAlwaysRefused() throws {
         print("damagedContainersAreAlwaysRefused: KVCOMPRESS_SEED=\(runSeed)")
         let scratch = try Scratch()

@@ -1,5 +1,16 @@
 internal import CKVKernels
 
+extension ElementFormat {
+    /// Converts `count` packed numbers to f32.
+    ///
+    /// - Parameter source: aligned to the elements.
+    package func decode(
+        _ source: UnsafeRawPointer, count: Int, to floats: UnsafeMutablePointer<Float>
+    ) {
+        Kernels.best.convert(source, self, count: count, to: floats)
+    }
+}
+
 extension Kernels {
     /// Converts rows of any plain format to packed f32.
     func convert(_ source: Rows, rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {

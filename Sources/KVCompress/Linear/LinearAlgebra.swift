@@ -8,7 +8,43 @@
 ///
 /// Its results may differ in the last bits between machines. What is computed here is therefore only
 /// reported, or stored with the cache, never derived a second time.
-enum LinearAlgebra {
+package enum LinearAlgebra {
+    /// Sets the threads that the borrowed library may use, for the whole process.
+    package static func useThreads(_ count: Int) {
+        #if canImport(Accelerate)
+            BLASSetThreading(
+                count > 1 ? BLAS_THREADING_MULTI_THREADED : BLAS_THREADING_SINGLE_THREADED)
+        #else
+            openblas_set_num_threads(Int32(count))
+        #endif
+    }
+
+    /// outputs = inputs matrixᵀ: what a linear layer does to rows.
+    ///
+    /// - Parameters:
+    ///   - inputs: `count x columns`, packed.
+    ///   - matrix: `rows x columns`, packed.
+    ///   - outputs: `count x rows`, `stride` elements from one row to the next.
+    package static func project(
+        _ inputs: UnsafePointer<Float>, count: Int, by matrix: UnsafePointer<Float>, rows: Int,
+        columns: Int, to outputs: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        #if canImport(Accelerate)
+            let size = { (n: Int) in __LAPACK_int(n) }
+        #else
+            let size = { (n: Int) in Int32(n) }
+        #endif
+        if count == 1 {
+            cblas_sgemv(
+                CblasRowMajor, CblasNoTrans, size(rows), size(columns), 1, matrix, size(columns),
+                inputs, 1, 0, outputs, 1)
+        } else {
+            cblas_sgemm(
+                CblasRowMajor, CblasNoTrans, CblasTrans, size(count), size(rows), size(columns), 1,
+                inputs, size(columns), matrix, size(columns), 0, outputs, size(stride))
+        }
+    }
+
     /// The eigenvalues, ascending, and eigenvectors (row i belongs to value i) of a symmetric matrix.
     ///
     /// - Parameter matrix: n x n, row-major; only its lower triangle counts.

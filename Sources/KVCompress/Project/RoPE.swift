@@ -4,9 +4,9 @@ import Foundation
 ///
 /// Pair i of a row at position p is turned by the angle p * theta^(-2i / dims) (RoFormer, arXiv 2104.09864,
 /// section 3.2).
-struct RoPE: Hashable, Sendable, Codable {
+package struct RoPE: Hashable, Sendable, Codable {
     /// Which elements are a pair.
-    enum Style: String, Sendable, Codable, CaseIterable {
+    package enum Style: String, Sendable, Codable, CaseIterable {
         /// i and i + dims / 2.
         case splitHalf = "split-half"
         /// 2i and 2i + 1.
@@ -73,5 +73,17 @@ struct RoPE: Hashable, Sendable, Codable {
         kernels.rope(
             &rows, dim: dim, positions: positions, frequencies: frequencies(dim: dim),
             style: style, inverse: true)
+    }
+
+    /// Turns packed rows in place, each by its position; elements beyond the pairs stay.
+    ///
+    /// - Parameter frequencies: the angle of each pair at position 1, in 0...1.
+    package static func turn(
+        _ rows: UnsafeMutablePointer<Float>, dim: Int, positions: [UInt32], frequencies: [Float],
+        style: Style
+    ) {
+        Kernels.best.rope(
+            rows, dim: dim, positions: positions, frequencies: frequencies, style: style,
+            inverse: false)
     }
 }

@@ -1,0 +1,53 @@
+public import Foundation
+public import KVCompress
+public import KVFiles
+
+/// A language model of the Llama family: Llama or Qwen2, from a GGUF file or a Hugging Face folder.
+///
+/// It exists to judge caches by what a model makes of them. Weights stay mapped; models of up to 512 MiB
+/// in f32 are decoded when they are loaded, larger ones a block of rows at a time whenever they are used.
+/// All arithmetic is f32, attention is that of the `CacheSession` alone. Logits of the same tokens agree
+/// to about 1e-4 however they are cut into calls, as the borrowed matrix product is not the same to the bit.
+public struct Model: Sendable {
+    /// The shape of the model.
+    public let configuration: ModelConfiguration
+    /// Tokens that the model knows: ids are 0..<vocabulary.
+    public let vocabulary: Int
+    let weights: Weights
+
+    /// Opens a GGUF file, or a folder with `config.json` and safetensors.
+    ///
+    /// - Parameters:
+    ///   - url: the file or folder.
+    ///   - threads: threads that matrix products may use; it holds for the whole process.
+    /// - Throws: `FileError` for files that cannot be read, are damaged, or hold another kind of model.
+    public init(_ url: URL, threads: Int = 1) throws(FileError) {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
+            isFolder.boolValue
+        {
+            try self.init(huggingFace: url)
+        } else {
+            try self.init(try GGUF(url))
+        }
+        LinearAlgebra.useThreads(threads)
+    }
+
+    /// Takes a model's tensors out of a table.
+    init(
+        _ table: inout WeightTable, _ naming: Naming, _ configuration: ModelConfiguration,
+        vocabulary: Int
+    ) throws(FileError) {
+        self.configuration = configuration
+        self.vocabulary = vocabulary
+        weights = try Weights(&table, naming, configuration, vocabulary: vocabulary)
+    }
+
+    /// What a `CacheSession` for this model is made of.
+    public var geometry: [LayerGeometry] {
+        let layer = LayerGeometry(
+            kvHeads: configuration.kvHeads, keyDim: configuration.keyDim,
+            valueDim: configuration.valueDim)
+        return Array(repeating: layer, count: configuration.layers)
+    }
+}
