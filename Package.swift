@@ -46,10 +46,11 @@ let package = Package(
             name: "KVFiles", dependencies: ["KVCompress", "CZstd"], swiftSettings: swiftSettings),
         .target(
             name: "KVHost", dependencies: ["KVCompress", "KVFiles"], swiftSettings: swiftSettings),
+        .target(name: "CKVModel", exclude: ["small.gguf", "prose.ids"]),
         .executableTarget(
             name: "kvc",
             dependencies: [
-                "KVCompress", "KVFiles", "KVHost",
+                "KVCompress", "KVFiles", "KVHost", "CKVModel",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: swiftSettings),

@@ -17,12 +17,25 @@ public final class MappedFile: Sendable {
     /// Where the file was found.
     public let url: URL
     private nonisolated(unsafe) let mapping: UnsafeRawBufferPointer
+    private let isMapped: Bool
+
+    /// Takes bytes of the program itself for those of a file.
+    ///
+    /// - Parameters:
+    ///   - bytes: aligned to 64; they stay where they are as long as the program runs.
+    ///   - name: what errors call the file.
+    public init(embedded bytes: UnsafeRawBufferPointer, name: String) {
+        url = URL(fileURLWithPath: name)
+        mapping = bytes
+        isMapped = false
+    }
 
     /// Maps a file; reads none of its bytes.
     ///
     /// - Throws: `FileError` when the file cannot be opened or is no regular file.
     public init(_ url: URL) throws(FileError) {
         self.url = url
+        isMapped = true
         // Without O_NONBLOCK, opening a pipe would wait for its writer.
         let descriptor = open(url.path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .system(url, "cannot be opened") }
@@ -42,7 +55,7 @@ public final class MappedFile: Sendable {
     }
 
     deinit {
-        if let base = mapping.baseAddress {
+        if isMapped, let base = mapping.baseAddress {
             munmap(UnsafeMutableRawPointer(mutating: base), mapping.count)
         }
     }

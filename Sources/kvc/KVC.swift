@@ -23,7 +23,7 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self,
+            Compare.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self,
             ExportCommand.self, Methods.self, KernelsCommand.self,
         ]
     )

@@ -27,6 +27,12 @@ public final class Workers: Sendable {
 
     deinit { shared.stop() }
 
+    /// Runs `body(0) ... body(count - 1)`, each once, in any order, for work that uses no `Workers` of its own but
+    /// `.caller`.
+    public func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        run(count, body)
+    }
+
     /// Runs `body(0) ... body(count - 1)`, each once, in any order, and returns when all are done.
     func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         if threads == 1 || count <= 1 {

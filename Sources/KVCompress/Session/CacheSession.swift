@@ -62,8 +62,8 @@ public final class CacheSession {
         layers = geometry.map { SessionLayer($0) }
     }
 
-    private init(copying other: CacheSession) {
-        plan = other.plan
+    private init(copying other: CacheSession, plan: Plan) {
+        self.plan = plan
         options = other.options
         remarks = other.remarks
         isCompressed = other.isCompressed
@@ -93,7 +93,25 @@ public final class CacheSession {
     /// A session that goes on from here; both share what stands, and neither sees what the other does.
     ///
     /// Copies nothing until one of them changes.
-    public func fork() -> CacheSession { CacheSession(copying: self) }
+    public func fork() -> CacheSession { CacheSession(copying: self, plan: plan) }
+
+    /// A session with another plan that goes on from here, before anything was compressed: one prefill serves
+    /// many plans.
+    ///
+    /// Plans that observe queries find those that this session kept: see `SessionOptions.keepsQueries`.
+    /// - Throws: `CompressionError` (`.session`) when something is compressed already, (`.values`) for numbers
+    ///   that the other plan cannot store.
+    public func fork(with plan: Plan) throws(CompressionError) -> CacheSession {
+        guard layers.allSatisfy({ $0.settledTokens == 0 }) else {
+            throw CompressionError(
+                .session, "'\(self.plan)' was applied already; another plan needs the rows as they came")
+        }
+        let other = CacheSession(copying: self, plan: plan)
+        for (index, layer) in layers.enumerated() where layer.newest > 0 {
+            try other.check(layer.keys.map(\.rows), layer.values.map(\.rows), layer: index)
+        }
+        return other
+    }
 
     /// Appends the rows of new tokens to a layer.
     ///
@@ -145,7 +163,7 @@ public final class CacheSession {
         options.slidingWindow = window(of: layer)
         let outputs = try layers[layer].cache.attend(
             queries, options: options, allocator: allocator)
-        if plan.observesQueries {
+        if plan.observesQueries || self.options.keepsQueries {
             layers[layer].observe(
                 queries, most: self.options.observe ?? .max / 2, allocator: allocator,
                 kernels: kernels)
@@ -162,8 +180,10 @@ public final class CacheSession {
 
     /// Goes back to when there were so many tokens.
     ///
+    /// - Parameter observed: whether the queries of what goes are still observed by the next compression, as
+    ///   those of a question that is known before the context is compressed.
     /// - Throws: `CompressionError` (`.session`) when some that should go are compressed already.
-    public func truncate(to count: Int) throws(CompressionError) {
+    public func truncate(to count: Int, observed: Bool = false) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             guard count >= layer.settledTokens, count <= layer.tokens else {
                 throw CompressionError(
@@ -172,7 +192,9 @@ public final class CacheSession {
                         + "those before are compressed")
             }
         }
-        for index in layers.indices { layers[index].truncate(to: count) }
+        for index in layers.indices {
+            layers[index].truncate(to: count, observed: observed)
+        }
     }
 
     private func check(_ keys: [Rows], _ values: [Rows], layer: Int) throws(CompressionError) {

@@ -100,13 +100,13 @@ struct SessionLayer: Sendable {
     }
 
     /// Tokens from here on never were.
-    mutating func truncate(to count: Int) {
+    mutating func truncate(to count: Int, observed: Bool) {
         let gone = tokens - count
         for head in keys.indices {
             keys[head].removeLast(gone)
             values[head].removeLast(gone)
         }
-        for head in queries.indices {
+        for head in queries.indices where !observed {
             queries[head].removeLast(min(gone, queries[head].count))
         }
     }

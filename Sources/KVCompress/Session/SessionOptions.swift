@@ -19,6 +19,8 @@ public struct SessionOptions: Sendable {
     public var interval = 64
     /// The newest queries that are kept for what the plan observes; nil keeps all since the last compression.
     public var observe: Int?
+    /// Whether queries are kept even if the plan observes none, so that another plan may take over.
+    public var keepsQueries = false
     /// Tokens that each layer's queries see, their own included; nil sees all.
     ///
     /// Empty: no layer has a sliding window. Otherwise one number for every layer.

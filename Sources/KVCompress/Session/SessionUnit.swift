@@ -69,9 +69,10 @@ extension CacheSession {
             return Array(all[heads.lowerBound * group..<heads.upperBound * group])
         }
         guard layer.settledTokens > 0 else {
+            // Queries of what was taken back may be more than rows.
             return CacheLayer(
                 keys: layer.keys[heads].map(\.rows), values: layer.values[heads].map(\.rows),
-                queries: queries)
+                queries: queries.map { $0.map { $0[max(0, $0.count - layer.newest)..<$0.count] } })
         }
         var result = CacheLayer(keys: [], values: [], queries: queries)
         var origins: [EntryOrigins] = []

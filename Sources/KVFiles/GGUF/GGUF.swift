@@ -29,8 +29,11 @@ public struct GGUF: Sendable {
     /// Maps a file and checks its header; reads no tensor.
     ///
     /// - Throws: `FileError` that names the key, the tensor or the byte that is wrong.
-    public init(_ url: URL) throws(FileError) {
-        file = try MappedFile(url)
+    public init(_ url: URL) throws(FileError) { try self.init(MappedFile(url)) }
+
+    /// Checks the header of a mapped file; reads no tensor.
+    public init(_ file: MappedFile) throws(FileError) {
+        self.file = file
         (metadata, tensors) = try GGUFHeader.read(file)
     }
 

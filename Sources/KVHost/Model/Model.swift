@@ -33,6 +33,12 @@ public struct Model: Sendable {
         LinearAlgebra.useThreads(threads)
     }
 
+    /// Opens a GGUF file that is mapped already, or part of the program.
+    public init(_ file: MappedFile, threads: Int = 1) throws(FileError) {
+        try self.init(GGUF(file))
+        LinearAlgebra.useThreads(threads)
+    }
+
     /// Takes a model's tensors out of a table.
     init(
         _ table: inout WeightTable, _ naming: Naming, _ configuration: ModelConfiguration,

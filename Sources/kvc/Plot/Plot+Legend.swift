@@ -54,7 +54,7 @@ extension Plot {
         let start = right + 44, ratio = width - 88, error = width - 32
         var y = top + 10
         svg.text("ratio", at: (ratio, y), .figure)
-        svg.text("error", at: (error, y), .figure)
+        svg.text(column, at: (error, y), .figure)
         for (family, members) in families {
             svg.text(family.rawValue, at: (start, y), .family(family))
             y += 20

@@ -12,13 +12,18 @@ struct Plot {
 
     let points: [Point]
     let caption: [String]
+    var title = "Output error against compression"
+    /// What the error is.
+    var axis = "error of the attention output (mean)"
+    /// What the error is in the legend.
+    var column = "error"
 
     let left = 80.0, right = 624.0, top = 116.0, width = 1080.0
 
     /// The picture as SVG.
     func svg() -> String {
         var svg = SVG()
-        svg.text("Output error against compression", at: (28, 40), .title)
+        svg.text(title, at: (28, 40), .title)
         for (index, line) in caption.enumerated() {
             svg.text(line, at: (28, 63 + 17 * Double(index)), .caption)
         }
@@ -76,7 +81,7 @@ struct Plot {
         }
         svg.text("times smaller than f16", at: ((left + right) / 2, bottom + 46), .axis)
         svg.text(
-            "error of the attention output (mean)",
+            axis,
             at: (28, (top + bottom) / 2),
             .axis,
             turned: -90
