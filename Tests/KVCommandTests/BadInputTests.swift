@@ -166,6 +166,9 @@ struct BadInputTests {
             to: place.url("bad")
         )
         try place.refuse(compress("bad"), saying: ["bad: layer 1", "key head 1", "token 13"])
+        if !value.isFinite {
+            try place.refuse(["inspect", "bad"], saying: ["bad: layer 1", "key head 1"])
+        }
     }
 
     @Test func missingQueriesAreNamed() throws {
@@ -182,6 +185,10 @@ struct BadInputTests {
 
     @Test func holdoutOfEverything() throws {
         try place.refuse(["compare", example("stories260k"), "--holdout", "512"], saying: ["512"])
+        for holdout in ["256", "\(Int.max)"] {
+            try place.refuse(
+                ["tune", example("stories260k"), "--holdout", holdout], saying: [holdout])
+        }
     }
 
     @Test func queriesThatDoNotFit() throws {
