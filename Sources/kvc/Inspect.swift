@@ -27,7 +27,7 @@ struct Inspect: ParsableCommand {
             } else {
                 try Summary(KVDump.read(url), file, bytes: mapped.byteCount)
             }
-        print(json ? try jsonText(summary) : summary.text)
+        print(json ? try jsonText(summary) : summary.text.printable)
     }
 }
 

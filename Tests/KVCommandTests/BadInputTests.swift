@@ -171,6 +171,20 @@ struct BadInputTests {
         }
     }
 
+    /// What a file says of its model reaches neither the terminal nor a picture as a command.
+    @Test func controlCharactersInMetadata() throws {
+        var cache = try smallCache()
+        cache.metadata["model"] = "a\u{1B}]0;b\u{202E}<c>"
+        try KVDump.write(cache, to: place.url("odd"))
+        let plot = ["--plan", "q8", "--holdout", "8", "--plot", "c.svg"]
+        for command in [["inspect", "odd"], ["compare", "odd"] + plot] {
+            let output = try place.kvc(command).output
+            #expect(output.contains("a\u{FFFD}]0;b\u{FFFD}<c>"), "\(command): \(output)")
+        }
+        let picture = try String(contentsOf: place.url("c.svg"), encoding: .utf8)
+        #expect(picture.contains("a\u{FFFD}]0;b\u{FFFD}&lt;c>"))
+    }
+
     @Test func missingQueriesAreNamed() throws {
         try KVDump.write(smallCache(queries: nil), to: place.url("none"))
         for plan in ["h2o(budget=50%)", "snapkv(budget=50%) | kvcrush", "tova(budget=8)"] {
