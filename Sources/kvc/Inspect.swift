@@ -25,9 +25,9 @@ struct Inspect: ParsableCommand {
             if isContainer {
                 try Summary(Container(url), file)
             } else {
-                try Summary(KVDump.read(url), bytes: mapped.byteCount)
+                try Summary(KVDump.read(url), file, bytes: mapped.byteCount)
             }
-        print(json ? try jsonText(summary) : summary.text)
+        print(json ? try jsonText(summary) : summary.text.printable)
     }
 }
 
@@ -85,12 +85,16 @@ private struct Summary: Encodable {
         case unpackedBytes = "unpacked_bytes"
     }
 
-    init(_ cache: Cache, bytes: Int) throws {
+    init(_ cache: Cache, _ path: String, bytes: Int) throws {
         kind = .dump
         self.bytes = bytes
         tokens = cache.tokens
         queries = cache.layers[0].queries?[0].count ?? 0
-        keyRanks = try cache.layers.map { try $0.effectiveKeyRank() }
+        keyRanks = try cache.layers.enumerated().map { index, layer in
+            try naming("\(path): layer \(index)") { () throws(CompressionError) in
+                try layer.effectiveKeyRank()
+            }
+        }
         metadata = cache.metadata
         layers = cache.layers.map { layer in
             let geometry = layer.geometry

@@ -43,6 +43,8 @@ struct KVC: ParsableCommand {
             fail(error.description, status: error.status)
         } catch let error as FileError {
             fail(error.description, status: .failure)
+        } catch let error as CompressionError {
+            fail(error.description, status: .failure)
         } catch {
             exit(withError: error)
         }
@@ -63,7 +65,7 @@ struct KVC: ParsableCommand {
     /// Says on one line what was wrong and ends.
     private static func fail(_ description: String, status: ExitCode) -> Never {
         let line = description.split(whereSeparator: \.isNewline).joined(separator: " ")
-        FileHandle.standardError.write(Data("kvc: \(line)\n".utf8))
+        FileHandle.standardError.write(Data("kvc: \(line.printable)\n".utf8))
         exit(withError: status)
     }
 }

@@ -27,7 +27,7 @@ struct WorkOptions: ParsableArguments {
 
     /// Prints unless asked to be quiet.
     func say(_ text: String) {
-        if !quiet { print(text) }
+        if !quiet { print(text.printable) }
     }
 }
 
@@ -62,5 +62,20 @@ func keepApart(inputs: [String], outputs: [String?]) throws {
 func write(_ text: String, to path: String) throws {
     try AtomicFile.write(to: URL(fileURLWithPath: path)) { file throws(FileError) in
         try file.write(Array(text.utf8))
+    }
+}
+
+extension String {
+    /// The text with U+FFFD for what a terminal would obey and XML refuses, line feeds apart.
+    ///
+    /// Names and metadata come from files that anybody may have written.
+    var printable: String {
+        let scalars = unicodeScalars.map { scalar -> Unicode.Scalar in
+            switch scalar.properties.generalCategory {
+            case .control where scalar != "\n", .format, .unassigned: "\u{FFFD}"
+            default: scalar
+            }
+        }
+        return String(String.UnicodeScalarView(scalars))
     }
 }

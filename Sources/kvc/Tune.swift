@@ -78,7 +78,7 @@ struct Tune: ParsableCommand {
         let status = StatusLine("reading \(input)", quiet: work.quiet)
         defer { status.end() }
         let cache = try KVDump.read(URL(fileURLWithPath: input))
-        guard cache.tokens > 2 * holdout else {
+        guard holdout < cache.tokens - holdout else {
             throw Failure(
                 description:
                     "\(input): \(cache.tokens) tokens are too few to hold out twice \(holdout)",

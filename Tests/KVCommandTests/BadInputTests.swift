@@ -166,6 +166,23 @@ struct BadInputTests {
             to: place.url("bad")
         )
         try place.refuse(compress("bad"), saying: ["bad: layer 1", "key head 1", "token 13"])
+        if !value.isFinite {
+            try place.refuse(["inspect", "bad"], saying: ["bad: layer 1", "key head 1"])
+        }
+    }
+
+    /// What a file says of its model reaches neither the terminal nor a picture as a command.
+    @Test func controlCharactersInMetadata() throws {
+        var cache = try smallCache()
+        cache.metadata["model"] = "a\u{1B}]0;b\u{202E}<c>"
+        try KVDump.write(cache, to: place.url("odd"))
+        let plot = ["--plan", "q8", "--holdout", "8", "--plot", "c.svg"]
+        for command in [["inspect", "odd"], ["compare", "odd"] + plot] {
+            let output = try place.kvc(command).output
+            #expect(output.contains("a\u{FFFD}]0;b\u{FFFD}<c>"), "\(command): \(output)")
+        }
+        let picture = try String(contentsOf: place.url("c.svg"), encoding: .utf8)
+        #expect(picture.contains("a\u{FFFD}]0;b\u{FFFD}&lt;c>"))
     }
 
     @Test func missingQueriesAreNamed() throws {
@@ -182,6 +199,10 @@ struct BadInputTests {
 
     @Test func holdoutOfEverything() throws {
         try place.refuse(["compare", example("stories260k"), "--holdout", "512"], saying: ["512"])
+        for holdout in ["256", "\(Int.max)"] {
+            try place.refuse(
+                ["tune", example("stories260k"), "--holdout", holdout], saying: [holdout])
+        }
     }
 
     @Test func queriesThatDoNotFit() throws {

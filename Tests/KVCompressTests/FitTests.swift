@@ -181,6 +181,33 @@ import Testing
         }
     }
 
+    /// Keys that a basis or a shared direction changed beyond recognition ask for weights without bounds: one
+    /// direction keeps nothing of half of the keys, and lower layers that point elsewhere drown others.
+    @Test(arguments: [
+        "lowrank(keys=1) | f32 | fit", "minicache(from=0%, rows=head) | f32 | fit",
+        "minicache(from=0%, rows=head) | q8 | fit",
+    ])
+    func changedKeys(plan: String) throws {
+        for scale in [Float(3), 30, 300, 3000] {
+            var random = Seeded(Int(scale))
+            func rows(_ scale: Float) -> Rows {
+                Rows((0..<64 * 16).map { _ in random.normal() * scale }, dim: 16)
+            }
+            let layers = (0..<2).map { _ in
+                CacheLayer(keys: [rows(scale)], values: [rows(1)], queries: [rows(scale)])
+            }
+            let compressed = try Plan(plan).compress(Cache(layers: layers))
+            for layer in layers.indices {
+                let votes = compressed.entries(layer: layer, head: 0).votes
+                #expect(
+                    votes.allSatisfy {
+                        $0 >= 0.99 * MassFit.least && $0 <= 1.01 * MassFit.greatest
+                    },
+                    "\(plan), scale \(scale): \(votes.min()!) ... \(votes.max()!)")
+            }
+        }
+    }
+
     /// Biases are counted, and budgets in bytes leave room for them.
     @Test func ledger() throws {
         var shape = RandomCache(seed: 7, layers: 2, kvHeads: 3, tokens: 80)

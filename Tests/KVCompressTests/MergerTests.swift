@@ -173,6 +173,7 @@ extension DraftRows {
         #expect(error < 0.05)
         #expect(try values("cam(seed=1)") != values("cam(seed=2)"))
         #expect(try values("cam(seed=1)") == values("cam(seed=1)"))
+        #expect(try values("cam(spread=\(Int.max))") == values("cam(spread=60)"))
     }
 
     /// Nothing is emptied, order and protection hold, and votes count what was merged.

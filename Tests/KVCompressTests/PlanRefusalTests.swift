@@ -164,6 +164,11 @@ import Testing
                     + "methods that need none: streaming, knorm, keydiff, lagkv, random"
             )
         }
+        let fit = #expect(throws: CompressionError.self) {
+            try source.observation().requireQueries(for: "fit")
+        }
+        #expect(
+            fit?.description == "'fit' needs the queries of the cache, and layer 0 carries none")
         for method in ["streaming", "knorm", "keydiff", "lagkv", "random"] {
             let eviction = try #require(Plan("\(method)(budget=25%)").eviction)
             _ = try eviction.select(from: source.observation()) { _ in 0 }

@@ -224,6 +224,12 @@ import Testing
             }
             _ = try Plan("lowrank(keys=2)").compress(cache)
         }
+        var single = try RandomCache(seed: 1, keyDim: 1, queries: 5).make()
+        single.metadata["rope_dims"] = nil
+        let error = #expect(throws: CompressionError.self) {
+            try Plan("lowrank(keys=1, rope=undo)").compress(single)
+        }
+        #expect(error?.description.contains("key dim 1") == true)
         var scaled = try shape.make()
         scaled.metadata["rope_scaling"] = "yarn"
         let remarks = try Plan("lowrank(keys=2, rope=undo)").compress(scaled).report.remarks

@@ -7,6 +7,9 @@ struct MassFit {
     static let rounds = 5
     /// The least weight: below it an entry is as good as gone, and its logarithm is no bias to store.
     static let least: Float = 1e-3
+    /// The greatest weight of an entry of one vote: where keys changed so much that queries no longer find them,
+    /// more would overflow, and held-out queries only lose.
+    static let greatest: Float = 1e3
 
     /// `rows x entries`: exp(logit) over the full cache's sum of exp(logit).
     private let shares: Buffer<Float>
@@ -30,7 +33,8 @@ struct MassFit {
                 keys: shares.pointer, stride: entries, n: rows)
             let carried = transposed(times: mass)
             for entry in 0..<entries where carried[entry] > 0 {
-                weights[entry] *= wanted[entry] / carried[entry]
+                weights[entry] = min(
+                    weights[entry] * wanted[entry] / carried[entry], Self.greatest * start[entry])
             }
         }
         withExtendedLifetime(shares) {}

@@ -5,6 +5,8 @@
 struct ReferenceAttention {
     /// The most query rows that a head is fitted to: work and memory grow with them.
     static let mostRows = 1024
+    /// The largest share of an entry, whose key may have changed beyond all proportion: its square is a float.
+    static let largestShare: Float = 1e9
 
     /// Query rows, head by head.
     let rows: Int
@@ -66,13 +68,13 @@ struct ReferenceAttention {
         withExtendedLifetime((logits, states)) {}
     }
 
-    /// exp(logit) of every entry over the full cache's sum of exp(logit): rows x entries; 0 where the entry
-    /// stands behind the query.
+    /// exp(logit) of every entry over the full cache's sum of exp(logit), at most `largestShare`: rows x entries;
+    /// 0 where the entry stands behind the query.
     ///
     /// - Parameter entries: their keys as attention sees them, packed, and ascending positions.
     func shares(of entries: (keys: Buffer<Float>, positions: [UInt32])) -> Buffer<Float> {
         folded(entries, bias: nil, from: (maximum, sum)) { row, _, rescale in
-            sum[row] * rescale
+            max(sum[row] * rescale, 1 / Self.largestShare)
         }
     }
 

@@ -50,7 +50,7 @@ struct CaM: Merger {
         var token: UInt32 = 0, oldest = 0
         for (place, target) in kept.enumerated() {
             while token < target {
-                let targets = place..<min(place + spread, kept.count)
+                let targets = place..<place + min(spread, kept.count - place)
                 let mean =
                     (sums[targets.upperBound] - sums[targets.lowerBound]) / Double(targets.count)
                 let share = share(of: token, Double(received[Int(token)]), mean, input)

@@ -42,8 +42,9 @@ public final class Observation: @unchecked Sendable {
         let others = Plan.methods.filter { $0.stage == stage && $0.needs.isEmpty }.map(\.name)
         throw CompressionError(
             .queries,
-            "'\(method)' needs the queries of the cache, and layer \(layer) carries none; "
-                + "methods that need none: \(others.joined(separator: ", "))"
+            "'\(method)' needs the queries of the cache, and layer \(layer) carries none"
+                + (others.isEmpty
+                    ? "" : "; methods that need none: \(others.joined(separator: ", "))")
         )
     }
 

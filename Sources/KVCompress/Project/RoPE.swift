@@ -54,7 +54,7 @@ package struct RoPE: Hashable, Sendable, Codable {
     /// Whether rows of `dim` elements can be turned so.
     func isValid(dim: Int) -> Bool {
         let dims = dims ?? dim
-        return (2...dim).contains(dims) && dims % 2 == 0 && theta.isFinite && theta >= 1
+        return dims >= 2 && dims <= dim && dims % 2 == 0 && theta.isFinite && theta >= 1
     }
 
     /// The angle of each pair at position 1.

@@ -42,7 +42,7 @@ struct SVG {
         _ style: Style,
         turned: Double = 0
     ) {
-        let escaped = content.replacingOccurrences(of: "&", with: "&amp;")
+        let escaped = content.printable.replacingOccurrences(of: "&", with: "&amp;")
             .replacingOccurrences(of: "<", with: "&lt;")
         let turn = turned == 0 ? "" : " rotate(\(turned))"
         elements +=
