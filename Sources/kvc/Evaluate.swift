@@ -4,8 +4,6 @@ import KVCompress
 import KVFiles
 import KVHost
 
-extension TaskKind: ExpressibleByArgument {}
-
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Let a model answer questions over a long context with its cache compressed by plans.",
