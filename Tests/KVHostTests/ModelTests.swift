@@ -181,4 +181,44 @@ import Testing
             to: scratch["model.safetensors.index.json"])
         expectRefusal("is no file name", scratch.folder)
     }
+
+    /// Models whose headers something happened to: refused, or as good as whole.
+    @Test func damagedModelsNeverCrash() throws {
+        let scratch = try Scratch()
+        var reference = ReferenceModel()
+        reference.layers = 1
+        reference.fill(seed: 8, biases: true, head: false)
+        let file = reference.gguf("qwen2")
+        let header = file.header
+        var random = Lehmer(state: 8)
+        var accepted = 0
+        for round in 0..<1500 {
+            var bytes = header
+            let start = Int.random(in: 8..<header.count - 8, using: &random)
+            let number = [0, 1, 1 << 20, 1 << 62, .max, .random(in: 0 ... .max, using: &random)]
+            let piece = GGUFBuilder.little(number[round % number.count])
+            let count = [1, 4, 8][round / number.count % 3]
+            bytes.replaceSubrange(start..<start + count, with: piece.prefix(count))
+            try Data(bytes + file.data).write(to: scratch["model.gguf"])
+            do {
+                let model = try Model(scratch["model.gguf"])
+                accepted += 1
+                _ = try model.read([0, 1], model.session(Plan("f32")))
+            } catch {
+                #expect(error is FileError || error is CompressionError)
+                #expect(!"\(error)".contains("\n"))
+            }
+        }
+        #expect(accepted > 0 && accepted < 1000)
+    }
+}
+
+/// A generator of a seeded sequence (Lehmer's, 64 of 128 bits).
+private struct Lehmer: RandomNumberGenerator {
+    var state: UInt128
+
+    mutating func next() -> UInt64 {
+        state = (state | 1) &* 0xDA94_2042_E4DD_58B5
+        return UInt64(truncatingIfNeeded: state >> 64)
+    }
 }
