@@ -65,11 +65,13 @@ let package = Package(
         .testTarget(
             name: "KVCompressTests", dependencies: ["KVCompress", "KVFiles", "CKVKernels"],
             swiftSettings: swiftSettings),
+        .target(
+            name: "KVModelFiles", path: "Tests/KVModelFiles", swiftSettings: swiftSettings),
         .testTarget(
-            name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress"],
+            name: "KVFilesTests", dependencies: ["KVFiles", "KVCompress", "KVModelFiles"],
             swiftSettings: swiftSettings),
         .testTarget(
-            name: "KVHostTests", dependencies: ["KVHost", "KVFiles", "KVCompress"],
+            name: "KVHostTests", dependencies: ["KVHost", "KVFiles", "KVCompress", "KVModelFiles"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCommandTests", dependencies: ["kvc", "KVFiles", "KVCompress"],

@@ -23,8 +23,9 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self, Attend.self,
-            ExportCommand.self, Methods.self, KernelsCommand.self,
+            Compare.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self,
+            Attend.self, ExportCommand.self, Score.self, Generate.self, Methods.self,
+            KernelsCommand.self,
         ]
     )
 

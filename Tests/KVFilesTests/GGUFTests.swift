@@ -1,6 +1,7 @@
 import Foundation
 import KVCompress
 import KVFiles
+import KVModelFiles
 import Testing
 
 @Suite struct GGUFTests {

@@ -1,6 +1,7 @@
 import Foundation
 import KVCompress
 import KVFiles
+import KVModelFiles
 import Testing
 
 /// Thousands of files that were valid before something happened to them.

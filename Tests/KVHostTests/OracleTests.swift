@@ -15,9 +15,7 @@ import Testing
     @Test func theLastLogitsAreTheLastOfAll() throws {
         let oracle = try Oracle.read()
         let model = try Model(Oracle.url)
-        func session() throws -> CacheSession {
-            try CacheSession(plan: Plan("f32"), geometry: model.geometry)
-        }
+        func session() throws -> CacheSession { try model.session(Plan("f32")) }
         let all = try model.read(oracle.tokens, session())
         #expect(all.count == oracle.tokens.count * model.vocabulary)
         let last = try model.read(oracle.tokens, session(), logits: .last)

@@ -27,7 +27,7 @@ struct Oracle: Decodable {
 func likelihoods(
     _ model: Model, _ tokens: [Int], pieces: [Int], plan: String = "f32"
 ) throws -> [Double] {
-    let session = try CacheSession(plan: Plan(plan), geometry: model.geometry)
+    let session = try model.session(Plan(plan))
     var logits: [Float] = []
     var start = 0, turn = 0
     while start < tokens.count {

@@ -132,7 +132,9 @@ extension DecodingError {
             return "\(key.stringValue.debugDescription) is missing\(place(context))"
         case .typeMismatch(let type, let context), .valueNotFound(let type, let context):
             return "expected a value of type \(type)\(place(context))"
-        case .dataCorrupted(let context): return "no valid JSON\(place(context))"
+        case .dataCorrupted(let context):
+            // Foundation does not say which.
+            return "no valid JSON, or a number of another kind than expected\(place(context))"
         @unknown default: return "no valid JSON"
         }
     }

@@ -6,6 +6,7 @@ extension Model {
     init(huggingFace folder: URL) throws(FileError) {
         let url = folder.appending(path: "config.json")
         let configuration = try HuggingFaceConfiguration.read(url)
+        let shape = try configuration.shape(url)
         var entries: [String: WeightTable.Entry] = [:]
         for name in try Self.shards(folder) {
             let file = try Safetensors(folder.appending(path: name))
@@ -31,8 +32,7 @@ extension Model {
                 .shape, folder,
                 "\(Naming.huggingFace.head) is missing, and tie_word_embeddings is not true")
         }
-        try self.init(
-            &table, .huggingFace, try configuration.shape(url), vocabulary: configuration.vocabSize)
+        try self.init(&table, .huggingFace, shape, vocabulary: configuration.vocabSize)
     }
 
     private struct Index: Decodable {

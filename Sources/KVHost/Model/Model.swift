@@ -22,10 +22,7 @@ public struct Model: Sendable {
     ///   - threads: threads that matrix products may use; it holds for the whole process.
     /// - Throws: `FileError` for files that cannot be read, are damaged, or hold another kind of model.
     public init(_ url: URL, threads: Int = 1) throws(FileError) {
-        var isFolder: ObjCBool = false
-        if FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder),
-            isFolder.boolValue
-        {
+        if url.isFolder {
             try self.init(huggingFace: url)
         } else {
             try self.init(try GGUF(url))
@@ -55,5 +52,25 @@ public struct Model: Sendable {
             kvHeads: configuration.kvHeads, keyDim: configuration.keyDim,
             valueDim: configuration.valueDim)
         return Array(repeating: layer, count: configuration.layers)
+    }
+
+    /// An empty session for this model, which knows how the model turns its keys.
+    ///
+    /// - Throws: `CompressionError` as `CacheSession.init` does.
+    public func session(
+        _ plan: Plan, options: SessionOptions = SessionOptions()
+    ) throws(CompressionError) -> CacheSession {
+        var options = options
+        options.metadata.merge(configuration.rotary.metadata) { given, _ in given }
+        return try CacheSession(plan: plan, geometry: geometry, options: options)
+    }
+}
+
+extension URL {
+    /// Whether a folder stands here.
+    var isFolder: Bool {
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            && isFolder.boolValue
     }
 }

@@ -8,6 +8,8 @@ struct Rotary: Sendable {
     let style: RoPE.Style
     /// The angle of each pair at position 1, in 0...1; elements beyond the pairs stay.
     let frequencies: [Float]
+    /// The same as a cache's metadata says it: empty where a scaling cannot be said so.
+    let metadata: [String: String]
 
     /// How frequencies are changed for contexts longer than those of the training.
     enum Scaling: Sendable {
@@ -36,6 +38,13 @@ struct Rotary: Sendable {
                 .shape, file, "\(factors.count) RoPE factors for \(dims / 2) pairs of elements")
         }
         self.style = style
+        if case .none = scaling {
+            metadata = [
+                "rope_theta": "\(theta)", "rope_style": style.rawValue, "rope_dims": "\(dims)",
+            ]
+        } else {
+            metadata = [:]
+        }
         frequencies = (0..<dims / 2).map { pair in
             let plain = pow(theta, -2 * Double(pair) / Double(dims))
             return Float(Self.scaled(plain, pair: pair, by: scaling))
