@@ -16,7 +16,7 @@ public enum TaskKind: String, Sendable, CaseIterable {
     ///   - questions: at most so many, all different.
     ///   - prose: what stands between statements; runs of it are drawn at random.
     public func make(length: Int, questions: Int, prose: [Int], random: inout SplitMix) -> Case {
-        let room = max(length * (self == .fewshot ? 5 : 1) / 10, 12)
+        let room = max(length * (self == .fewshot ? 5 : 2) / 20, 12)
         var draft = Draft()
         switch self {
         case .recall: draft.state(facts: room / 3, times: 1...1, &random)

@@ -1,0 +1,20 @@
+public import KVCompress
+
+extension Model {
+    /// What the model says behind some tokens, always the likeliest.
+    ///
+    /// - Parameters:
+    ///   - tokens: a question; it and all of the answer but the last token are appended to the session.
+    ///   - count: tokens of the answer.
+    public func answer(
+        to tokens: [Int], count: Int, _ session: CacheSession
+    ) throws(CompressionError) -> [Int] {
+        var answer: [Int] = [], next = tokens
+        while answer.count < count {
+            let logits = try read(next, session, logits: .last)
+            next = [logits[...].likeliest]
+            answer += next
+        }
+        return answer
+    }
+}
