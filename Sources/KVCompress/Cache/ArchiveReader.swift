@@ -73,7 +73,7 @@ struct ArchiveReader {
         return SavedSession(
             layers: layers, isCompressed: entry.isCompressed, interval: entry.interval,
             observe: entry.observe, slidingWindows: entry.slidingWindows, shares: entry.shares,
-            decided: entry.decided)
+            decided: entry.decided, offset: entry.offset ?? 0)
     }
 
     private mutating func layer(

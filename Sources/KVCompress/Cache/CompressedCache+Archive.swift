@@ -100,7 +100,8 @@ private struct ArchiveWriter {
             },
             isCompressed: session.isCompressed, interval: session.interval,
             observe: session.observe, slidingWindows: session.slidingWindows,
-            shares: session.shares, decided: session.decided)
+            shares: session.shares, decided: session.decided,
+            offset: session.offset == 0 ? nil : session.offset)
     }
 
     mutating func entry(_ segment: Segment, layer: Int) -> Manifest.SegmentEntry {

@@ -60,6 +60,7 @@ struct Manifest: Codable {
         var slidingWindows: [Int?]
         var shares: [[Double]]?
         var decided: Double?
+        var offset: Int?
     }
 
     var plan: Plan

@@ -215,7 +215,7 @@ extension Plan {
 
 extension [String] {
     /// The first of equal strings only.
-    fileprivate var withoutRepetitions: [String] {
+    var withoutRepetitions: [String] {
         var seen: Set<String> = []
         return filter { seen.insert($0).inserted }
     }

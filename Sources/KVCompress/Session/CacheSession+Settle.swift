@@ -134,7 +134,7 @@ extension CacheSession {
             layers[layer].forgetNewest(layers[layer].newest, allocator: allocator)
             layers[layer].forgetQueries()
         }
-        for remark in said where !remarks.contains(remark) { remarks.append(remark) }
+        remarks = said.withoutRepetitions
     }
 
     /// Layers whose heads hold as much as each other are rewritten together where they share, others head by head.

@@ -12,13 +12,15 @@ public final class CacheSession {
     public let plan: Plan
     /// How.
     public let options: SessionOptions
-    /// What the user should know of what was done so far.
+    /// What the user should know of what the plan did last.
     public internal(set) var remarks: [String] = []
     /// Whether `compress()` was called.
     public internal(set) var isCompressed = false
     var layers: [SessionLayer]
     /// What each head was given of the mean budget when it was last spread unevenly.
     var shares: [[Double]]?
+    /// How far positions were moved.
+    var offset = 0
     /// The share of the tokens that a method without a budget kept.
     var decided: Double?
 
@@ -70,6 +72,7 @@ public final class CacheSession {
         layers = other.layers
         shares = other.shares
         decided = other.decided
+        offset = other.offset
     }
 
     /// The shape of each layer.
@@ -125,6 +128,7 @@ public final class CacheSession {
     ///   beyond what the plan can store (`.values`), a first layer that is ahead of others (`.session`).
     public func append(layer: Int, keys: [Rows], values: [Rows]) throws(CompressionError) {
         try check(keys, values, layer: layer)
+        let keys = unshifted(keys)
         if layer == 0 {
             guard let behind = layers.firstIndex(where: { $0.tokens != layers[0].tokens }) else {
                 try settle()
@@ -161,6 +165,7 @@ public final class CacheSession {
         }
         options.positions = (tokens - count..<tokens).map { Int32($0) }
         options.slidingWindow = window(of: layer)
+        let queries = offset == 0 ? queries : unshifted(queries)
         let outputs = try layers[layer].cache.attend(
             queries, options: options, allocator: allocator)
         if plan.observesQueries || self.options.keepsQueries {

@@ -20,6 +20,7 @@ struct SavedSession: Sendable {
     var slidingWindows: [Int?]
     var shares: [[Double]]?
     var decided: Double?
+    var offset = 0
 }
 
 extension CacheSession {
@@ -48,7 +49,8 @@ extension CacheSession {
                     queryHeads: layer.queries.count, queryCount: layer.queries.first?.count ?? 0)
             },
             isCompressed: isCompressed, interval: options.interval, observe: options.observe,
-            slidingWindows: options.slidingWindows, shares: shares, decided: decided)
+            slidingWindows: options.slidingWindows, shares: shares, decided: decided,
+            offset: offset)
         return cache
     }
 
@@ -76,6 +78,11 @@ extension CacheSession {
             layers[index] = try SessionLayer(
                 resuming: cache.layers[index], cache.session?.layers[index], tokens: cache.tokens,
                 index, allocator: allocator, kernels: kernels)
+        }
+        if let moved = cache.session?.offset, moved != 0 {
+            // The metadata that says how is part of the file, and nobody's word is taken.
+            try checkShift(moved)
+            offset = moved
         }
         if let shares, shares.map(\.count) != layers.map(\.geometry.kvHeads) {
             throw CompressionError(.archive, "the session's shares are not those of its heads")

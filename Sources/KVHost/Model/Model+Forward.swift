@@ -40,7 +40,7 @@ extension Model {
         _ tokens: [Int], _ session: CacheSession
     ) throws(CompressionError) -> [Float] {
         let width = configuration.width, count = tokens.count
-        let positions = session.tokens..<session.tokens + count
+        let positions = session.position..<session.position + count
         var stream = [Float](repeating: 0, count: count * width)
         stream.withUnsafeMutableBufferPointer { stream in
             for (row, token) in tokens.enumerated() {

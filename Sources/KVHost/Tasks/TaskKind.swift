@@ -92,14 +92,19 @@ private struct Draft {
                 random.below(100) < noise ? random.pick(V.names) : $0
             }
         }
+        var stated = [Set<Int>](repeating: [], count: classes)
         for _ in 0..<examples {
-            let kind = random.below(classes)
-            statements.append(example(kind, noise: 10, &random) + [labels[kind], V.end])
+            let kind = random.below(classes), names = example(kind, noise: 10, &random)
+            statements.append(names + [labels[kind], V.end])
+            stated[kind].formUnion(names)
         }
         for _ in 0..<4 * examples {
             let kind = random.below(classes)
             let tokens = [V.ask] + example(kind, noise: 0, &random)
-            if asked.allSatisfy({ $0.question.tokens != tokens }) {
+            // What no example shows cannot be known.
+            if stated[kind].isSuperset(of: tokens.dropFirst()),
+                asked.allSatisfy({ $0.question.tokens != tokens })
+            {
                 asked.append(
                     Asked(
                         question: .init(tokens: tokens, answer: [labels[kind]]), statements: []))
