@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "KVFiles", targets: ["KVFiles"]),
         .library(name: "KVHost", targets: ["KVHost"]),
         .library(name: "CKVKernels", targets: ["CKVKernels"]),
+        .library(name: "KVCompressC", type: .dynamic, targets: ["KVCompressC"]),
         .executable(name: "kvc", targets: ["kvc"]),
     ],
     dependencies: [
@@ -46,6 +47,10 @@ let package = Package(
             name: "KVFiles", dependencies: ["KVCompress", "CZstd"], swiftSettings: swiftSettings),
         .target(
             name: "KVHost", dependencies: ["KVCompress", "KVFiles"], swiftSettings: swiftSettings),
+        .systemLibrary(name: "CKVCompress"),
+        .target(
+            name: "KVCompressC", dependencies: ["CKVCompress", "KVCompress", "KVFiles"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",
             dependencies: [
@@ -69,6 +74,10 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVHostTests", dependencies: ["KVHost", "KVFiles", "KVCompress"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVCompressCTests",
+            dependencies: ["KVCompressC", "CKVCompress", "KVFiles", "KVCompress"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCommandTests", dependencies: ["kvc", "KVFiles", "KVCompress"],
