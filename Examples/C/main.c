@@ -1,4 +1,5 @@
-// A decode loop over the C API, as an engine would run it; rows that a model would compute are random.
+// A decode loop over the C API, as an engine would run it; rows that a model would compute are
+// random.
 #include <kvcompress.h>
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-public import CKVCompress
+import CKVCompress
 import KVCompress
 import KVFiles
 
@@ -58,16 +58,18 @@ extension kvc_status {
 }
 
 extension UnsafeMutablePointer<kvc_error> {
-    /// Writes a message and the zero behind it, cut between characters where it is too long.
+    /// Writes a message on one line and the zero behind it, cut between characters where it is too long.
     fileprivate func say(_ text: String) {
         withUnsafeMutableBytes(of: &pointee) { room in
             var length = 0
             for scalar in text.unicodeScalars {
-                let bytes = UTF8.width(scalar)
-                guard length + bytes < room.count else { break }
-                length += bytes
+                // Names of files may hold anything.
+                let isControl = scalar.properties.generalCategory == .control
+                let bytes = String(isControl ? " " : Character(scalar)).utf8
+                guard length + bytes.count < room.count else { break }
+                UnsafeMutableRawBufferPointer(rebasing: room[length...]).copyBytes(from: bytes)
+                length += bytes.count
             }
-            room.copyBytes(from: text.utf8.prefix(length))
             room[length] = 0
         }
     }

@@ -6,7 +6,9 @@ import Testing
 
 /// The C functions against the session that they stand before.
 struct SessionTests {
-    static let plans = ["f32", "q4(window=30)", "h2o(budget=64) | q8", "snapkv(budget=50%) | kvcrush"]
+    static let plans = [
+        "f32", "q4(window=30)", "h2o(budget=64) | q8", "snapkv(budget=50%) | kvcrush",
+    ]
 
     @Test(arguments: plans, [false, true])
     func givesTheSessionsBits(plan: String, tokensFirst: Bool) throws {
@@ -42,7 +44,7 @@ struct SessionTests {
         options.slidingWindows = [nil, 40]
         options.metadata = ["rope_theta": "500", "rope_style": "split-half"]
         (attention.scale, attention.softcap) = (0.5, 3)
-        let plan = "h2o(budget=64) | lowrank(rank=16, space=pre-rope) | q8"
+        let plan = "h2o(budget=64) | lowrank(keys=16, rope=undo) | q8"
         let expected = try CacheSession(
             plan: Plan(plan), geometry: Recording.geometry, options: options)
         let found = try withMetadata(options.metadata) { pairs in
