@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "KVFiles", targets: ["KVFiles"]),
         .library(name: "KVHost", targets: ["KVHost"]),
         .library(name: "CKVKernels", targets: ["CKVKernels"]),
+        .library(name: "KVCompressC", type: .dynamic, targets: ["KVCompressC"]),
         .executable(name: "kvc", targets: ["kvc"]),
     ],
     dependencies: [
@@ -47,6 +48,10 @@ let package = Package(
         .target(
             name: "KVHost", dependencies: ["KVCompress", "KVFiles"], swiftSettings: swiftSettings),
         .target(name: "CKVModel", exclude: ["small.gguf", "prose.ids"]),
+        .systemLibrary(name: "CKVCompress"),
+        .target(
+            name: "KVCompressC", dependencies: ["CKVCompress", "KVCompress", "KVFiles"],
+            swiftSettings: swiftSettings),
         .executableTarget(
             name: "kvc",
             dependencies: [
@@ -72,6 +77,10 @@ let package = Package(
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVHostTests", dependencies: ["KVHost", "KVFiles", "KVCompress", "KVModelFiles"],
+            swiftSettings: swiftSettings),
+        .testTarget(
+            name: "KVCompressCTests",
+            dependencies: ["KVCompressC", "CKVCompress", "KVFiles", "KVCompress"],
             swiftSettings: swiftSettings),
         .testTarget(
             name: "KVCommandTests", dependencies: ["kvc", "KVFiles", "KVCompress"],

@@ -81,6 +81,16 @@ public final class CacheSession {
     /// Tokens that went through the first layer, kept or not.
     public var tokens: Int { layers[0].tokens }
 
+    /// Tokens that went through a layer within range, kept or not: between steps as many for every layer.
+    public func tokens(layer: Int) -> Int { layers[layer].tokens }
+
+    /// Bytes of all tokens' keys and values in f16, in the same kv-head layout: what ratios divide.
+    public var f16Bytes: Int {
+        layers.reduce(0) {
+            $0 + 2 * tokens * $1.geometry.kvHeads * ($1.geometry.keyDim + $1.geometry.valueDim)
+        }
+    }
+
     /// What every byte is.
     ///
     /// Queries that wait to be observed are resident, not stored: they are gone with the next compression.
@@ -153,22 +163,27 @@ public final class CacheSession {
     ///   - queries: one `Rows` (n x key dim) per query head, post-RoPE, of the layer's n newest tokens.
     ///   - options: scale, softcap, threads; positions are the session's own.
     /// - Returns: per query head n x value dim outputs, packed.
-    /// - Throws: `CompressionError` (`.layer`) when the queries do not fit the layer or are more than its tokens.
+    /// - Throws: `CompressionError` (`.layer`) when the queries do not fit the layer, are more than its tokens or, where
+    ///   the plan looks at them, of other heads than those before, (`.values`) when these are not finite.
     public func attend(
         layer: Int, queries: [Rows], options: AttentionOptions? = nil
     ) throws(CompressionError) -> [[Float]] {
+        let observes = plan.observesQueries || self.options.keepsQueries
         var options = options ?? attention
         let count = queries.first?.count ?? 0, tokens = layers[layer].tokens
         guard count <= tokens else {
             throw CompressionError(
-                .layer, "\(count) queries for the newest tokens of layer \(layer), which has \(tokens)")
+                .layer,
+                "\(count) queries for the newest tokens of layer \(layer), which has \(tokens)")
         }
         options.positions = (tokens - count..<tokens).map { Int32($0) }
         options.slidingWindow = window(of: layer)
-        let queries = offset == 0 ? queries : unshifted(queries)
+        if observes { try checkObserved(queries, layer: layer) }
+        let fits = queries.allSatisfy { $0.dim == layers[layer].geometry.keyDim }
+        let queries = offset != 0 && fits ? unshifted(queries) : queries
         let outputs = try layers[layer].cache.attend(
             queries, options: options, allocator: allocator)
-        if plan.observesQueries || self.options.keepsQueries {
+        if observes {
             layers[layer].observe(
                 queries, most: self.options.observe ?? .max / 2, allocator: allocator,
                 kernels: kernels)
@@ -202,6 +217,25 @@ public final class CacheSession {
         }
     }
 
+    /// What is observed is put together with other queries, and decides what is kept.
+    private func checkObserved(_ queries: [Rows], layer: Int) throws(CompressionError) {
+        let before = layers[layer].queries
+        guard before.isEmpty || before.count == queries.count else {
+            throw CompressionError(
+                .layer,
+                "\(queries.count) query heads for layer \(layer), which had \(before.count) before")
+        }
+        for (head, rows) in queries.enumerated() {
+            guard let found = kernels.firstBeyond(rows, limit: .greatestFiniteMagnitude) else {
+                continue
+            }
+            throw CompressionError(
+                .values,
+                "layer \(layer), query head \(head), row \(found.row): \(found.value) is not finite"
+            )
+        }
+    }
+
     private func check(_ keys: [Rows], _ values: [Rows], layer: Int) throws(CompressionError) {
         let geometry = layers[layer].geometry, count = keys.first?.count ?? 0
         let encode = plan.encode ?? .plain
@@ -212,7 +246,8 @@ public final class CacheSession {
             guard rows.count == geometry.kvHeads else {
                 throw CompressionError(
                     .layer,
-                    "\(rows.count) heads of \(name)s for layer \(layer), which has \(geometry.kvHeads)")
+                    "\(rows.count) heads of \(name)s for layer \(layer), which has \(geometry.kvHeads)"
+                )
             }
             let limit = encode.limit(side, geometry, projected: plan.projector != nil)
             for (head, rows) in rows.enumerated() {
