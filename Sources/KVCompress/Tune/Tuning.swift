@@ -33,14 +33,21 @@ public struct Tuning: Sendable {
 
     /// Searches plans for a goal.
     ///
-    /// Takes some hundred compressions of the comparison's prefix; `progress` is told how many are done.
+    /// Takes some hundred compressions of every comparison's prefix.
+    /// - Parameters:
+    ///   - comparisons: at least one, such as `Comparison.spread` makes; a plan's error is the mean of theirs,
+    ///     its bytes and ratio are those of the last one.
+    ///   - goal: what the winner is best at.
+    ///   - progress: is told how many plans are measured.
+    /// - Throws: `CompressionError` when the cache suits no plan, as when a number is too large to store.
     public init(
-        _ comparison: Comparison, goal: Goal, progress: (Int) -> Void = { _ in }
+        _ comparisons: [Comparison], goal: Goal, progress: (Int) -> Void = { _ in }
     ) throws(CompressionError) {
-        var search = Search(comparison: comparison, goal: goal)
+        precondition(!comparisons.isEmpty, "a search needs something to judge by")
+        var search = Search(comparisons: comparisons, goal: goal)
         var sensitivities: [Sensitivity] = []
         for text in ["kv(keys=q4)", "kv(values=q4)", "rms(budget=50%)"] {
-            let outcome = try comparison.outcome(of: Plan(text))
+            let outcome = try search.measured(Plan(text))
             sensitivities.append(
                 Sensitivity(plan: outcome.plan, layerErrors: outcome.layerErrors))
         }
@@ -60,14 +67,27 @@ public struct Tuning: Sendable {
 
 /// The state of a search: what has been measured so far.
 private struct Search {
-    let comparison: Comparison
+    let comparisons: [Comparison]
     let goal: Tuning.Goal
     private var known: [String: Comparison.Outcome] = [:]
     private var candidates: [String: Candidate] = [:]
 
-    init(comparison: Comparison, goal: Tuning.Goal) {
-        self.comparison = comparison
+    init(comparisons: [Comparison], goal: Tuning.Goal) {
+        self.comparisons = comparisons
         self.goal = goal
+    }
+
+    /// A plan's bytes in the last comparison, and its errors' mean over all of them.
+    func measured(_ plan: Plan) throws(CompressionError) -> Comparison.Outcome {
+        var outcomes: [Comparison.Outcome] = []
+        for comparison in comparisons { outcomes.append(try comparison.outcome(of: plan)) }
+        var mean = outcomes[outcomes.count - 1]
+        let count = Double(outcomes.count)
+        mean.error = outcomes.reduce(0) { $0 + $1.error } / count
+        for layer in mean.layerErrors.indices {
+            mean.layerErrors[layer] = outcomes.reduce(0) { $0 + $1.layerErrors[layer] } / count
+        }
+        return mean
     }
 
     /// Everything measured, by ratio; equals by error and text.
@@ -94,7 +114,7 @@ private struct Search {
     ) throws(CompressionError) -> Comparison.Outcome {
         let plan = try Plan(candidate.text), text = plan.description
         if let outcome = known[text] { return outcome }
-        let outcome = try comparison.outcome(of: plan)
+        let outcome = try measured(plan)
         known[text] = outcome
         candidates[text] = candidate
         progress(known.count)
@@ -173,10 +193,24 @@ private struct Search {
         // Shares above `low` are too large for a ratio, or small enough for an error.
         var low = reaches(asItIs) ? candidate.share : 10
         var high = reaches(asItIs) ? 1000 : candidate.share
+        var guess = guess(from: asItIs, share: candidate.share)
+        var round = 0
         while high - low > 5 {
-            let middle = (low + high) / 2
-            let there = try outcome(of: candidate.with { $0.share = middle }, progress)
-            if reaches(there) { low = middle } else { high = middle }
+            round += 1
+            // Guesses are soon near, halves are always done soon.
+            let share =
+                if round < 5, let guess { min(max(guess, low + 3), high - 3) } else {
+                    (low + high) / 2
+                }
+            let there = try outcome(of: candidate.with { $0.share = share }, progress)
+            if reaches(there) { low = share } else { high = share }
+            guess = self.guess(from: there, share: share)
         }
+    }
+
+    /// The share at which a plan has the ratio that is wanted, as bytes are nearly proportional to it.
+    private func guess(from outcome: Comparison.Outcome, share: Int) -> Int? {
+        guard case .ratio(let ratio) = goal else { return nil }
+        return Int(Double(share) * min(outcome.ratio / ratio, 1000 / Double(share)))
     }
 }
