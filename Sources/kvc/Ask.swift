@@ -7,7 +7,8 @@ import KVHost
 struct Ask: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ask",
-        abstract: "Show the embedded model answering questions, with its full cache and with a compressed one.",
+        abstract:
+            "Show the embedded model answering questions, with its full cache and with a compressed one.",
         discussion: """
             A context of every task is made and read once. The plan compresses a copy of its cache, and the \
             same questions are asked of both.
@@ -30,7 +31,9 @@ struct Ask: ParsableCommand {
     var seed = 1
 
     func validate() throws {
-        guard (64...8192).contains(length) else { throw ValidationError("--length takes 64...8192.") }
+        guard (64...8192).contains(length) else {
+            throw ValidationError("--length takes 64...8192.")
+        }
         guard questions > 0 else { throw ValidationError("--questions takes 1 or more.") }
     }
 

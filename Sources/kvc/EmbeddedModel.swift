@@ -8,7 +8,8 @@ enum EmbeddedModel {
     /// The model's file.
     static var file: MappedFile {
         MappedFile(
-            embedded: UnsafeRawBufferPointer(start: kv_small_model_start(), count: kv_small_model_bytes),
+            embedded: UnsafeRawBufferPointer(
+                start: kv_small_model_start(), count: kv_small_model_bytes),
             name: "the embedded model")
     }
 

@@ -6,7 +6,8 @@ import KVHost
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let a model answer questions over a long context with its cache compressed by plans.",
+        abstract:
+            "Let a model answer questions over a long context with its cache compressed by plans.",
         discussion: """
             A context is read once; every plan compresses a copy of its cache before it has seen a question, \
             and every question is asked of a copy of that. The same questions are asked of the full cache, \
@@ -36,7 +37,8 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Tasks: recall, lookup, fewshot, repeated, perplexity.", valueName: "a,b,...")
+        help: ArgumentHelp(
+            "Tasks: recall, lookup, fewshot, repeated, perplexity.", valueName: "a,b,...")
     )
     var tasks = "recall,lookup,fewshot,repeated,perplexity"
 
@@ -47,9 +49,10 @@ struct Evaluate: ParsableCommand {
     var seed = 1
 
     @Option(name: .long, help: ArgumentHelp("Contexts of each task and set.", valueName: "n"))
-    var contexts = 5
+    var contexts = 6
 
-    @Option(name: .long, help: ArgumentHelp("Questions of a context, all different.", valueName: "n"))
+    @Option(
+        name: .long, help: ArgumentHelp("Questions of a context, all different.", valueName: "n"))
     var questions = 20
 
     @Option(name: .long, help: ArgumentHelp("Tokens of a context.", valueName: "n"))
@@ -57,7 +60,8 @@ struct Evaluate: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Ask one in so many questions in advance, too; 0: none.", valueName: "n"))
+        help: ArgumentHelp("Ask one in so many questions in advance, too; 0: none.", valueName: "n")
+    )
     var known = 8
 
     @Option(name: .long, help: ArgumentHelp("Cases of your own, JSON lines.", valueName: "file"))
@@ -66,7 +70,9 @@ struct Evaluate: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Write the results as JSON.", valueName: "file"))
     var json: String?
 
-    @Option(name: .long, help: ArgumentHelp("Draw answers lost against ratio, as SVG.", valueName: "file"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Draw answers lost against ratio, as SVG.", valueName: "file"))
     var plot: String?
 
     @OptionGroup var work: WorkOptions
@@ -82,7 +88,8 @@ struct Evaluate: ParsableCommand {
         for name in tasks.split(separator: ",") where name != "perplexity" {
             guard TaskKind(rawValue: String(name)) != nil else {
                 throw ValidationError(
-                    "--tasks: '\(name)' is no task; expected recall, lookup, fewshot, repeated or perplexity.")
+                    "--tasks: '\(name)' is no task; expected recall, lookup, fewshot, repeated or perplexity."
+                )
             }
         }
         guard !tasks.isEmpty else { throw ValidationError("--tasks takes at least one task.") }
@@ -124,7 +131,8 @@ struct Evaluate: ParsableCommand {
     private func made(for model: Model) throws -> [Case] {
         guard model.vocabulary == SmallVocabulary.count else {
             throw Failure(
-                description: "\(self.model ?? ""): has \(model.vocabulary) tokens, and the tasks are made of the small "
+                description:
+                    "\(self.model ?? ""): has \(model.vocabulary) tokens, and the tasks are made of the small "
                     + "model's \(SmallVocabulary.count); expected --cases with token ids of this model",
                 status: .validationFailure)
         }
@@ -155,7 +163,8 @@ struct Evaluate: ParsableCommand {
         let file = try MappedFile(URL(fileURLWithPath: path))
         let text = String(decoding: file.bytes, as: UTF8.self)
         var cases: [Case] = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated()
         where !line.allSatisfy(\.isWhitespace) {
             func fail(_ what: String) -> Failure {
                 Failure(description: "\(path), line \(number + 1): \(what)", status: .failure)
@@ -165,7 +174,8 @@ struct Evaluate: ParsableCommand {
                 found = try JSONDecoder().decode(Case.self, from: Data(line.utf8))
             } catch {
                 throw fail(
-                    "is no case; expected {\"context\": [ids], \"questions\": [{\"tokens\": [ids], \"answer\": [ids]}]}")
+                    "is no case; expected {\"context\": [ids], \"questions\": [{\"tokens\": [ids], \"answer\": [ids]}]}"
+                )
             }
             guard !found.context.isEmpty, !found.questions.isEmpty,
                 found.questions.allSatisfy({ !$0.tokens.isEmpty && !$0.answer.isEmpty })

@@ -23,7 +23,8 @@ struct KVC: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Compare.self, Ask.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self, Inspect.self,
+            Compare.self, Ask.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self,
+            Inspect.self,
             Attend.self, ExportCommand.self, Score.self, Generate.self, Methods.self,
             KernelsCommand.self,
         ]

@@ -16,7 +16,9 @@ import Testing
             length: length, questions: 20, prose: Self.prose, random: &random)
         #expect(abs(task.context.count - length) <= 12)
         #expect(task.context.allSatisfy { (0..<V.count).contains($0) })
-        #expect(!task.questions.isEmpty && Set(task.questions.map(\.tokens)).count == task.questions.count)
+        #expect(
+            !task.questions.isEmpty
+                && Set(task.questions.map(\.tokens)).count == task.questions.count)
         /// Whether some tokens follow each other in the context.
         func states(_ tokens: [Int]) -> Bool {
             task.context.indices.contains { task.context[$0...].starts(with: tokens) }
@@ -29,9 +31,10 @@ import Testing
                 // The label follows some example of a shared feature.
                 let label = question.answer[0]
                 let places = task.context.indices.filter { task.context[$0] == label }
-                #expect(places.contains { place in
-                    !Set(task.context[max(0, place - 3)..<place]).isDisjoint(with: name)
-                })
+                #expect(
+                    places.contains { place in
+                        !Set(task.context[max(0, place - 3)..<place]).isDisjoint(with: name)
+                    })
             case .lookup where question.tokens == [V.key]:
                 #expect(states([V.key] + question.answer + [V.end]))
             case .lookup where question.answer.count == 2:

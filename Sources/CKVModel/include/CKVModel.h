@@ -1,4 +1,5 @@
-// The small model that kvc carries, and prose that it was not trained on: what evaluation needs, in the program itself.
+// The small model that kvc carries, and prose that it was not trained on: what evaluation needs, in
+// the program itself.
 #ifndef CKVMODEL_H
 #define CKVMODEL_H
 
@@ -9,7 +10,8 @@
 const uint8_t *kv_small_model_start(void);
 extern const size_t kv_small_model_bytes;
 
-// Token ids of the model's vocabulary, little-endian u16: the held-out ends of the books that it was trained on.
+// Token ids of the model's vocabulary, little-endian u16: the held-out ends of the books that it
+// was trained on.
 const uint8_t *kv_small_prose_start(void);
 extern const size_t kv_small_prose_bytes;
 

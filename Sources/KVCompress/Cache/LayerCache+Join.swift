@@ -4,11 +4,12 @@ extension LayerCache {
     /// Moves bytes, so entries stay what they are. Only segments of whole blocks are joined, of one codec each
     /// side, with neither bases nor numbers beside their entries, that follow each other in position.
     mutating func joinTail(_ entries: Int, allocator: Allocator) {
-        let small = heads.map { head in
-            head.reversed().prefix {
-                $0.count < entries && $0.joins($0) && $0.joins(head[head.count - 1])
-            }.count
-        }.min() ?? 0
+        let small =
+            heads.map { head in
+                head.reversed().prefix {
+                    $0.count < entries && $0.joins($0) && $0.joins(head[head.count - 1])
+                }.count
+            }.min() ?? 0
         let parts = heads.map { $0.suffix(small) }
         guard small > 1, parts[0].reduce(0, { $0 + $1.count }) >= entries else { return }
         for (head, parts) in parts.enumerated() {

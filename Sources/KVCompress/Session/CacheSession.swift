@@ -117,7 +117,8 @@ public final class CacheSession {
     public func fork(with plan: Plan) throws(CompressionError) -> CacheSession {
         guard layers.allSatisfy({ $0.settledTokens == 0 }) else {
             throw CompressionError(
-                .session, "'\(self.plan)' was applied already; another plan needs the rows as they came")
+                .session,
+                "'\(self.plan)' was applied already; another plan needs the rows as they came")
         }
         let other = CacheSession(copying: self, plan: plan)
         for (index, layer) in layers.enumerated() where layer.newest > 0 {

@@ -106,7 +106,9 @@ extension SessionLayer {
             CompressionError(.archive, "layer \(index) of the session: \(what)")
         }
         let newest = saved?.newest ?? 0
-        guard newest >= 0, newest <= tokens else { throw fail("\(newest) newest of \(tokens) tokens") }
+        guard newest >= 0, newest <= tokens else {
+            throw fail("\(newest) newest of \(tokens) tokens")
+        }
         var settled = layer
         var keys: [RowLog] = [], values: [RowLog] = []
         for head in layer.heads.indices {
@@ -160,7 +162,9 @@ extension SessionLayer {
                 rest = rest.dropFirst(count)
             }
         }
-        guard (0...Int(Int32.max)).contains(saved?.observed ?? 0) else { throw fail("queries observed") }
+        guard (0...Int(Int32.max)).contains(saved?.observed ?? 0) else {
+            throw fail("queries observed")
+        }
         self.init(
             settled: settled, received: received, observed: saved?.observed ?? 0,
             settledTokens: tokens - newest, keys: keys, values: values, queries: queries)

@@ -40,7 +40,8 @@ public struct Evaluation: Sendable {
     /// - Parameter progress: told how many of how many contexts are done.
     /// - Throws: `CompressionError` of a plan that the model's caches cannot go through.
     public func run(
-        _ plans: [Plan], progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
+        _ plans: [Plan],
+        progress: @escaping @Sendable (_ done: Int, _ all: Int) -> Void = { _, _ in }
     ) throws(CompressionError) -> [PlanResult] {
         let plans = try [Plan("f16")] + plans
         let count = cases.count + passages.count

@@ -67,7 +67,9 @@ public struct PlanResult: Sendable, Encodable {
             let own = Clusters(contexts.map { $0.0.answers.map { $0.right ? 1 : 0 } })
             let paired = Clusters(
                 contexts.map { pair in
-                    zip(pair.0.answers, pair.1.answers).map { ($1.right ? 1 : 0) - ($0.right ? 1 : 0) }
+                    zip(pair.0.answers, pair.1.answers).map {
+                        ($1.right ? 1 : 0) - ($0.right ? 1 : 0)
+                    }
                 })
             tasks[kind] = own.mean
             right += own.mean

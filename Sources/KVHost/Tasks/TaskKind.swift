@@ -63,7 +63,9 @@ private struct Draft {
         let firsts = Array(all.dropFirst(2 * count))
         var pairs: Set<[Int]> = []
         for index in 0..<count {
-            let pair = [firsts.randomElement(using: &random)!, firsts.randomElement(using: &random)!]
+            let pair = [
+                firsts.randomElement(using: &random)!, firsts.randomElement(using: &random)!,
+            ]
             if pairs.insert(pair).inserted {
                 let value = random.pick(V.values)
                 add([pair + [value, V.end]], ask: [V.ask] + pair, answer: [value])

@@ -112,8 +112,9 @@ import Testing
 
     @Test(arguments: ["q4", "h2o(budget=64) | q8", "minicache(from=0%) | q4"])
     func forksGoTheirOwnWays(plan text: String) throws {
-        let cache = try SessionDriver.cache(seed: 7, tokens: 400), other =
-            try SessionDriver.cache(seed: 8, tokens: 400)
+        let cache = try SessionDriver.cache(seed: 7, tokens: 400),
+            other =
+                try SessionDriver.cache(seed: 8, tokens: 400)
         let driver = try SessionDriver(text, cache)
         try driver.feed(0..<130, chunk: 130)
         try driver.session.compress()
@@ -188,8 +189,9 @@ import Testing
     }
 
     @Test func goesBackInsideItsWindow() throws {
-        let cache = try SessionDriver.cache(seed: 9, tokens: 200), other =
-            try SessionDriver.cache(seed: 10, tokens: 200)
+        let cache = try SessionDriver.cache(seed: 9, tokens: 200),
+            other =
+                try SessionDriver.cache(seed: 10, tokens: 200)
         let driver = try SessionDriver("h2o(budget=50) | q4", cache)
         try driver.feed(0..<100, chunk: 100)
         try driver.session.compress()
@@ -256,7 +258,9 @@ import Testing
         }
         let driver = try SessionDriver("q8", cache), session = driver.session
         let layer = cache.layers[0]
-        refused(.layer) { try session.append(layer: 0, keys: [layer.keys[0]], values: layer.values) }
+        refused(.layer) {
+            try session.append(layer: 0, keys: [layer.keys[0]], values: layer.values)
+        }
         refused(.layer) {
             try session.append(layer: 0, keys: layer.keys, values: layer.values.map { $0[0..<3] })
         }
