@@ -14,12 +14,12 @@ struct Ask: ParsableCommand {
             same questions are asked of both.
 
             Example:
-              kvc ask --plan 'keydiff(budget=45%, tokens=layer) | q4'
+              kvc ask --plan 'h2o(budget=25%) | q4'
             """
     )
 
     @Option(name: .long, help: "What is done to the cache.")
-    var plan = "keydiff(budget=45%, tokens=layer) | q4"
+    var plan = "keydiff(budget=43%, tokens=layer) | q4"
 
     @Option(name: .long, help: ArgumentHelp("Tokens of a context.", valueName: "n"))
     var length = 1024

@@ -122,10 +122,12 @@ struct Evaluate: ParsableCommand {
 
     /// The full cache comes first by itself.
     static let plans = [
-        "q8", "q4(rotate=hadamard)", "random(budget=25%, tokens=layer)", "streaming(budget=25%)",
-        "h2o(budget=25%, tokens=layer)", "h2o(budget=25%) | kvcrush(share=25%)",
-        "kvmerger(budget=50%) | q4", "h2o(budget=50%, tokens=layer) | q4",
-        "h2o(budget=25%, tokens=layer) | q4",
+        "random(budget=25%, tokens=layer)", "streaming(budget=25%)",
+        "snapkv(budget=25%, tokens=layer)", "h2o(budget=25%, tokens=layer)",
+        "h2o(budget=25%) | kvcrush(share=25%)", "keydiff(budget=25%, tokens=layer)",
+        "kvmerger(budget=50%)", "q8", "q4(rotate=hadamard)",
+        "keydiff(budget=50%, tokens=layer) | q8", "keydiff(budget=44%, tokens=layer) | q4",
+        "keydiff(budget=22%, tokens=layer) | q4",
     ]
 
     private func made(for model: Model) throws -> [Case] {

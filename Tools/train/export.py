@@ -18,7 +18,7 @@ shape, weights = saved["shape"], saved["model"]
 
 writer = gguf.GGUFWriter(target, "qwen2")
 writer.add_name("kvcompress-small")
-writer.add_license("Apache-2.0")
+writer.add_license("MIT")
 writer.add_description("Trained on recall, look-ups, few-shot labels and public-domain prose; Tools/train is the recipe")
 writer.add_context_length(4096)
 writer.add_embedding_length(shape["width"])
