@@ -126,8 +126,8 @@ struct Evaluate: ParsableCommand {
         "snapkv(budget=25%, tokens=layer)", "h2o(budget=25%, tokens=layer)",
         "h2o(budget=25%) | kvcrush(share=25%)", "keydiff(budget=25%, tokens=layer)",
         "kvmerger(budget=50%)", "q8", "q4(rotate=hadamard)",
-        "keydiff(budget=50%, tokens=layer) | q8", "keydiff(budget=44%, tokens=layer) | q4",
-        "keydiff(budget=22%, tokens=layer) | q4",
+        "keydiff(budget=46%, tokens=layer) | q8", "keydiff(budget=43%, tokens=layer) | q4",
+        "keydiff(budget=21%, tokens=layer) | q4",
     ]
 
     private func made(for model: Model) throws -> [Case] {

@@ -61,9 +61,12 @@ final class Workplace {
         try kvc(arguments, environment: environment)
     }
 
-    /// - Parameter fileBlocks: the most blocks (of 512 or 1024 bytes) that a file may take, if any.
+    /// - Parameters:
+    ///   - fileBlocks: the most blocks (of 512 or 1024 bytes) that a file may take, if any.
+    ///   - watch: called ten times a second with the process while it runs; it may print little.
     func kvc(
-        _ arguments: [String], environment: [String: String] = [:], fileBlocks: Int? = nil
+        _ arguments: [String], environment: [String: String] = [:], fileBlocks: Int? = nil,
+        watch: ((Int32) -> Void)? = nil
     ) throws -> Outcome {
         let process = Process()
         let output = Pipe(), errors = url(".errors-\(UUID().uuidString)")
@@ -82,6 +85,10 @@ final class Workplace {
         // A file, since two pipes read one after the other can block.
         process.standardError = try FileHandle(forWritingTo: errors)
         try process.run()
+        while let watch, process.isRunning {
+            watch(process.processIdentifier)
+            Thread.sleep(forTimeInterval: 0.1)
+        }
         let text = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         #expect(
