@@ -59,10 +59,7 @@ enum Mass: Sendable, Equatable {
     func logits(_ kernels: Kernels) -> [Float] {
         switch self {
         case .ones: return []
-        case .votes(let votes):
-            var logits = [Float](repeating: 0, count: votes.count)
-            kernels.logarithms(of: votes.map { UInt16($0) }, count: votes.count, to: &logits)
-            return logits
+        case .votes(let votes): return kernels.logarithms(votes.map { Float($0) })
         case .bias(let bias): return bias
         }
     }
