@@ -72,18 +72,24 @@ struct HeadDraft: Sendable {
     var keys: DraftRows
     var values: DraftRows
     var mass = Mass.ones
+    /// Tokens that merged entries are made of, perhaps more than once; nil: those at the positions.
+    var merged: [UInt32]?
     /// Which of the encode stage's codecs an entry is written in; nil: all in the first.
     var classes: [UInt8]?
 
     var count: Int { positions.count }
 
-    init(positions: [UInt32], keys: DraftRows, values: DraftRows, mass: Mass = .ones) {
+    init(
+        positions: [UInt32], keys: DraftRows, values: DraftRows, mass: Mass = .ones,
+        merged: [UInt32]? = nil
+    ) {
         precondition(
             keys.indices.count == positions.count && values.indices.count == positions.count)
         self.positions = positions
         self.keys = keys
         self.values = values
         self.mass = mass
+        self.merged = merged
     }
 
     /// Tokens kept as they are.
