@@ -13,7 +13,7 @@ struct Compare: ParsableCommand {
 
             Without --plan a choice is compared from which a newcomer learns something: the full cache, \
             random and sinks + recent tokens as controls, evictions alone, with one token set per layer \
-            and with KVCrush, quantizers, and combinations.
+            and with KVCrush, quantizers, and combinations, merged and fitted ones among them.
 
             Examples:
               kvc compare in.safetensors --plot out.svg

@@ -81,7 +81,7 @@ struct ComparisonResult: Encodable {
         \(table)
 
         error: |O - O_full| / |O_full| of a query head in a layer, mean and worst; cosine: of the same outputs.
-        mass: the full cache's attention on tokens that still have an entry. Ratio: against f16, all side data counted.
+        mass: the full cache's attention on tokens of which an entry is made. Ratio: against f16, all side data counted.
         Times: \(source.threads == 1 ? "one thread" : "\(source.threads) threads"), \(source.instructionSet); \
         attend is one query of one head, decoding token by token.
         \(placed)\(caution)

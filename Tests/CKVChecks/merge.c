@@ -47,7 +47,9 @@ void kvc_check_logarithms(kvc_case *c) {
     const size_t count = kvc_length(c, 300);
     kvc_shape(c, "count %zu", count);
     float *const x = kvc_input(c, "x", kvc_f32, 1, count, count);
-    for (size_t i = 0; i < count; i++) x[i] = expf(80 * kvc_unit(c));
+    const bool counts = kvc_chance(c, 50);
+    for (size_t i = 0; i < count; i++)
+        x[i] = counts ? (float)kvc_below(c, 1 << 16) : expf(80 * kvc_unit(c));
     const kvc_pair out = kvc_output(c, "results", kvc_f32, 1, count, count);
     KVC_BOTH(v) kv_logarithms(c->level[v], out.at[v], x, count);
 }

@@ -52,16 +52,6 @@ void kvc_check_convert_bf16_f32(kvc_case *c) { check_widen(c, kv_convert_bf16_f3
 void kvc_check_convert_f32_f16(kvc_case *c) { check_narrow(c, kv_convert_f32_f16, 0x7c00); }
 void kvc_check_convert_f32_bf16(kvc_case *c) { check_narrow(c, kv_convert_f32_bf16, 0x7f80); }
 
-void kvc_check_log_counts(kvc_case *c) {
-    const size_t count = kvc_length(c, 300);
-    kvc_shape(c, "count %zu", count);
-    uint16_t *const counts = kvc_input(c, "counts", kvc_u16, 1, count, count);
-    for (size_t i = 0; i < count; i++)
-        counts[i] = (uint16_t)(kvc_chance(c, 50) ? kvc_below(c, 20) : kvc_next(c));
-    const kvc_pair out = kvc_output(c, "logarithms", kvc_f32, 1, count, count);
-    KVC_BOTH(v) kv_log_counts(c->level[v], out.at[v], counts, count);
-}
-
 void kvc_check_gather_rows(kvc_case *c) {
     const size_t width = kvc_below(c, 600), stride = kvc_stride(c, width);
     const size_t rows = kvc_between(c, 1, 60), count = kvc_length(c, 100);

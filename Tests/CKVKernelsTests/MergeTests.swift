@@ -69,4 +69,16 @@ import Testing
         kv_exponentials(.scalar, &edges, [0, -0.0, -87.1, .nan], 4)
         #expect(edges == [1, 1, 0, 0])
     }
+
+    @Test func logarithmsOfCountsInPlace() {
+        var logarithms = (0...UInt16.max).map(Float.init)
+        logarithms.withUnsafeMutableBufferPointer {
+            kv_logarithms(.scalar, $0.baseAddress, $0.baseAddress, $0.count)
+        }
+        #expect(logarithms[0] == -.infinity && logarithms[1] == 0)
+        for count in 2..<logarithms.count {
+            let exact = log(Double(count))
+            #expect(abs(Double(logarithms[count]) - exact) <= 1.2e-7 * max(1, exact))
+        }
+    }
 }

@@ -160,17 +160,6 @@ import Testing
         for i in 0..<dim { #expect(abs(Double(rotated[i]) - Double(row[i])) <= 2e-6 * length) }
     }
 
-    @Test func logarithmsOfCounts() {
-        let counts = Array(0...UInt16.max)
-        var logarithms = [Float](repeating: 0, count: counts.count)
-        kv_log_counts(.scalar, &logarithms, counts, counts.count)
-        #expect(logarithms[0] == -.infinity && logarithms[1] == 0)
-        for count in counts.dropFirst(2) {
-            let exact = log(Double(count))
-            #expect(abs(Double(logarithms[Int(count)]) - exact) <= 1.2e-7 * max(1, exact))
-        }
-    }
-
     @Test func hadamardOfAZeroDimensionalOrEmptyCacheDoesNothing() {
         var rows: [Float] = [1, 2, 3]
         kv_hadamard(.scalar, &rows, 3, 0, 3)

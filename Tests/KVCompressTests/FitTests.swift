@@ -241,6 +241,17 @@ import Testing
         }
     }
 
+    /// The report says where a fit has only the rounding of keys to repair.
+    @Test(arguments: [
+        ("q4 | fit", true), ("knorm(budget=100%) | q2 | fit", true),
+        ("knorm(budget=60%) | q4 | fit", false), ("kvmerger(budget=50%) | fit", false),
+        ("q4", false),
+    ]) func remark(text: String, isNeedless: Bool) throws {
+        let cache = try RandomCache(seed: 8, tokens: 60, queries: 30).make()
+        let remarks = try Plan(text).compress(cache).report.remarks
+        #expect(remarks.contains(Fit.needless) == isNeedless, "\(text): \(remarks)")
+    }
+
     @Test func textAndRefusals() throws {
         #expect(
             try Plan("q4|fit( ridge = 1e-2, bias=on, queries=observed )").description == "q4 | fit")

@@ -120,6 +120,10 @@ import Testing
             "h2o(budget=9, allocate=dynamic(0))",
             "h2o: allocate=dynamic(0): most=0 is not valid"
         ),
+        (
+            "xkv(rank=1025)",
+            "xkv: rank=1025 is not valid; expected at most 1024, or a share of the energy such as 90%"
+        ),
         ("((((((((((((", "plan, column 1: expected a name or a value, found '('"),
         ("a(a(a(a(a(a(a(a(a(a(", "expected fewer parentheses inside each other"),
     ])

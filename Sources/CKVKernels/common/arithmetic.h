@@ -121,27 +121,40 @@ static inline float kv_tanh(float x) {
     return copysignf(t, x);
 }
 
-/// Natural logarithm of a positive normal float (Cephes logf, fma'd): within 1 ulp or 1e-7.
+// log (Cephes logf, fma'd): x = 2^e m, a polynomial in m - 1; within 1 ulp or 1e-7.
+#define KV_SQRT_HALF 0.707106781186547524f
+#define KV_LOG_P0    7.0376836292e-2f
+#define KV_LOG_P1    -1.1514610310e-1f
+#define KV_LOG_P2    1.1676998740e-1f
+#define KV_LOG_P3    -1.2420140846e-1f
+#define KV_LOG_P4    1.4249322787e-1f
+#define KV_LOG_P5    -1.6668057665e-1f
+#define KV_LOG_P6    2.0000714765e-1f
+#define KV_LOG_P7    -2.4999993993e-1f
+#define KV_LOG_P8    3.3333331174e-1f
+
+/// Natural logarithm of a positive normal float; -infinity of 0.
 static inline float kv_log(float x) {
+    if (x == 0) return -INFINITY;
     uint32_t bits = kv_bits(x);
     float e = (float)((int32_t)(bits >> 23) - 126);
     float m = kv_float((bits & 0x007fffff) | 0x3f000000); // 0.5 ..< 1
-    if (m < 0.707106781186547524f) {
+    if (m < KV_SQRT_HALF) {
         e -= 1.0f;
         m = m + m - 1.0f;
     } else {
         m = m - 1.0f;
     }
     const float z = m * m;
-    float p = 7.0376836292e-2f;
-    p = kv_fma(p, m, -1.1514610310e-1f);
-    p = kv_fma(p, m, 1.1676998740e-1f);
-    p = kv_fma(p, m, -1.2420140846e-1f);
-    p = kv_fma(p, m, 1.4249322787e-1f);
-    p = kv_fma(p, m, -1.6668057665e-1f);
-    p = kv_fma(p, m, 2.0000714765e-1f);
-    p = kv_fma(p, m, -2.4999993993e-1f);
-    p = kv_fma(p, m, 3.3333331174e-1f);
+    float p = KV_LOG_P0;
+    p = kv_fma(p, m, KV_LOG_P1);
+    p = kv_fma(p, m, KV_LOG_P2);
+    p = kv_fma(p, m, KV_LOG_P3);
+    p = kv_fma(p, m, KV_LOG_P4);
+    p = kv_fma(p, m, KV_LOG_P5);
+    p = kv_fma(p, m, KV_LOG_P6);
+    p = kv_fma(p, m, KV_LOG_P7);
+    p = kv_fma(p, m, KV_LOG_P8);
     p = p * m * z;
     p = kv_fma(e, KV_LN2_LOW, p);
     p = kv_fma(-0.5f, z, p);

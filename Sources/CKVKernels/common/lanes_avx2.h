@@ -110,6 +110,19 @@ static inline f32x16 exponential(f32x16 x) {
     return (f32x16){scale_by_power(p.a, n.a, x.a), scale_by_power(p.b, n.b, x.b)};
 }
 
+/// m of x = 2^e m, 0.5 <= m < 1, for positive normal floats.
+static inline __m256 mantissa(__m256 v) {
+    const __m256i kept = _mm256_and_si256(_mm256_castps_si256(v), _mm256_set1_epi32(0x007fffff));
+    return _mm256_castsi256_ps(_mm256_or_si256(kept, _mm256_set1_epi32(0x3f000000)));
+}
+static inline __m256 exponent(__m256 v) {
+    return _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(v), 23), _mm256_set1_epi32(126)));
+}
+static inline f32x16 split_power(f32x16 x, f32x16 *e) {
+    *e = (f32x16){exponent(x.a), exponent(x.b)};
+    return (f32x16){mantissa(x.a), mantissa(x.b)};
+}
+
 /// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
 static inline f32x16 load_factor_first(const float *p, size_t n) {
     const __m256i sign = _mm256_set1_epi32((int)0x80000000);

@@ -66,6 +66,14 @@ static inline f32x16 exponential(f32x16 x) {
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
 }
 
+/// m of x = 2^e m, 0.5 <= m < 1, for positive normal floats.
+static inline f32x16 split_power(f32x16 x, f32x16 *e) {
+    const __m512i bits = _mm512_castps_si512(x);
+    *e = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_srli_epi32(bits, 23), _mm512_set1_epi32(126)));
+    const __m512i kept = _mm512_and_si512(bits, _mm512_set1_epi32(0x007fffff));
+    return _mm512_castsi512_ps(_mm512_or_si512(kept, _mm512_set1_epi32(0x3f000000)));
+}
+
 /// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
 static inline f32x16 load_factor_first(const float *p, size_t n) { return _mm512_mask_loadu_ps(splat(-0.0f), lane_mask(n), p); }
 static inline __m256i round_bf16(f32x16 v) {

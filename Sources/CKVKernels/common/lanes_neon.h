@@ -116,6 +116,19 @@ static inline f32x16 exponential(f32x16 x) {
     return p;
 }
 
+/// m of x = 2^e m, 0.5 <= m < 1, for positive normal floats.
+static inline f32x16 split_power(f32x16 x, f32x16 *e) {
+    f32x16 m;
+    for (int i = 0; i < 4; i++) {
+        const uint32x4_t bits = vreinterpretq_u32_f32(x.v[i]);
+        const int32x4_t power = vreinterpretq_s32_u32(vshrq_n_u32(bits, 23));
+        e->v[i] = vcvtq_f32_s32(vsubq_s32(power, vdupq_n_s32(126)));
+        const uint32x4_t kept = vandq_u32(bits, vdupq_n_u32(0x007fffff));
+        m.v[i] = vreinterpretq_f32_u32(vorrq_u32(kept, vdupq_n_u32(0x3f000000)));
+    }
+    return m;
+}
+
 /// The first n < 16 elements, the other lanes -0: multiplied by +0 they leave every sum its bits, -0 too.
 static inline f32x16 load_factor_first(const float *p, size_t n) {
     float padded[16];

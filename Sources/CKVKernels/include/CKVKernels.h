@@ -61,10 +61,6 @@ void kv_convert_bf16_f32(kv_isa isa, float *destination, const uint16_t *source,
 void kv_convert_f32_f16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
 void kv_convert_f32_bf16(kv_isa isa, uint16_t *destination, const float *source, size_t count);
 
-/// logarithms[i] = ln counts[i] (the one polynomial logarithm); a count of 0 gives -infinity, a
-/// hole.
-void kv_log_counts(kv_isa isa, float *logarithms, const uint16_t *counts, size_t count);
-
 /// destination row i = source row indices[i]; rows of `row_bytes` bytes, the source ones
 /// `source_stride_bytes` apart, the destination ones packed.
 void kv_gather_rows(kv_isa isa, void *destination, const void *source, size_t source_stride_bytes,
@@ -384,7 +380,8 @@ void kv_find_nearest(kv_isa isa, uint32_t *nearest, float *largest, const float 
 /// results[i] = exp(x[i]): 0 below -87 and for NaN; x above 88 counts as 88.
 void kv_exponentials(kv_isa isa, float *results, const float *x, size_t count);
 
-/// results[i] = the natural logarithm of x[i], a positive normal float.
+/// results[i] = the natural logarithm of x[i], a positive normal float, or -infinity of 0. The
+/// results may take the place of x.
 void kv_logarithms(kv_isa isa, float *results, const float *x, size_t count);
 
 // share/: one direction for the rows of two layers (MiniCache, arXiv 2405.14366, section 3)

@@ -1,4 +1,5 @@
-// Natural logarithms of a vector, of which a merge takes few.
+// Natural logarithms of a vector: the one polynomial that all kernels share. Attention takes one
+// for every entry that stands for several tokens.
 #include "common/arithmetic.h"
 #include "dispatch/variants.h"
 

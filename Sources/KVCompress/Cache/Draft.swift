@@ -59,10 +59,7 @@ enum Mass: Sendable, Equatable {
     func logits(_ kernels: Kernels) -> [Float] {
         switch self {
         case .ones: return []
-        case .votes(let votes):
-            var logits = [Float](repeating: 0, count: votes.count)
-            kernels.logarithms(of: votes.map { UInt16($0) }, count: votes.count, to: &logits)
-            return logits
+        case .votes(let votes): return kernels.logarithms(votes.map { Float($0) })
         case .bias(let bias): return bias
         }
     }
@@ -75,18 +72,24 @@ struct HeadDraft: Sendable {
     var keys: DraftRows
     var values: DraftRows
     var mass = Mass.ones
+    /// Tokens that merged entries are made of, perhaps more than once; nil: those at the positions.
+    var merged: [UInt32]?
     /// Which of the encode stage's codecs an entry is written in; nil: all in the first.
     var classes: [UInt8]?
 
     var count: Int { positions.count }
 
-    init(positions: [UInt32], keys: DraftRows, values: DraftRows, mass: Mass = .ones) {
+    init(
+        positions: [UInt32], keys: DraftRows, values: DraftRows, mass: Mass = .ones,
+        merged: [UInt32]? = nil
+    ) {
         precondition(
             keys.indices.count == positions.count && values.indices.count == positions.count)
         self.positions = positions
         self.keys = keys
         self.values = values
         self.mass = mass
+        self.merged = merged
     }
 
     /// Tokens kept as they are.

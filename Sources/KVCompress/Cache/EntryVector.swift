@@ -39,7 +39,10 @@ struct EntryVector: Sendable {
         case .f16:
             kernels.convert(halves: halves + range.lowerBound, count: range.count, to: floats)
         case .votes:
-            kernels.logarithms(of: halves + range.lowerBound, count: range.count, to: floats)
+            for index in 0..<range.count {
+                floats[index] = Float(halves[range.lowerBound + index])
+            }
+            kernels.takeLogarithms(UnsafeMutableBufferPointer(start: floats, count: range.count))
         }
     }
 

@@ -51,6 +51,10 @@ struct Fit: StageMethod {
 
     static var method: MethodDescription { method(.fit) { $1.fit = $0 } }
 
+    /// What to say where only the rounding of keys is repaired, which suits the reference queries alone.
+    static let needless =
+        "fit: nothing was evicted or merged, and queries to come may lose by it; compare without it"
+
     /// Bytes that a fitted entry takes besides its key, value and position.
     var entryBytes: Int { bias ? EntryVector.bytes(1) : 0 }
 

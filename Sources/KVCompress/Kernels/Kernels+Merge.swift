@@ -74,11 +74,16 @@ extension Kernels {
         }
     }
 
-    /// The natural logarithm of every x, positive normal floats.
+    /// The natural logarithm of every x, positive normal floats or 0.
     func logarithms(_ x: [Float]) -> [Float] {
-        [Float](unsafeUninitializedCapacity: x.count) { buffer, initialized in
-            if let results = buffer.baseAddress { kv_logarithms(isa, results, x, x.count) }
-            initialized = x.count
-        }
+        var logarithms = x
+        logarithms.withUnsafeMutableBufferPointer { takeLogarithms($0) }
+        return logarithms
+    }
+
+    /// Puts natural logarithms in the place of positive normal floats, and -infinity in that of 0.
+    func takeLogarithms(_ x: UnsafeMutableBufferPointer<Float>) {
+        guard let base = x.baseAddress else { return }
+        kv_logarithms(isa, base, base, x.count)
     }
 }

@@ -62,13 +62,6 @@ extension Kernels {
         return rounded
     }
 
-    /// Natural logarithms of counts.
-    func logarithms(
-        of counts: UnsafePointer<UInt16>, count: Int, to floats: UnsafeMutablePointer<Float>
-    ) {
-        kv_log_counts(isa, floats, counts, count)
-    }
-
     /// Converts packed f32 to a plain format.
     func convert(
         _ source: UnsafePointer<Float>, count: Int, to format: ElementFormat,

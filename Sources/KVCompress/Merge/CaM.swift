@@ -67,7 +67,8 @@ struct CaM: Merger {
         }
         return HeadDraft(
             positions: kept, keys: DraftRows(input.keys, kept),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator))
+            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            merged: mixture.tokens)
     }
 
     /// How much of a dropped value is added: its chance, or 0 or 1 by that chance.

@@ -51,6 +51,7 @@ struct D2O: Merger {
         return HeadDraft(
             positions: input.kept,
             keys: mixture.rows(of: input.keys, input.kernels, input.allocator),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator))
+            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            merged: mixture.tokens)
     }
 }

@@ -224,6 +224,6 @@ struct KVMerger: Merger {
         return HeadDraft(
             positions: positions, keys: keys,
             values: mixture.rows(of: input.values, input.kernels, input.allocator),
-            mass: values == .votes ? .votes(lengths) : .ones)
+            mass: values == .votes ? .votes(lengths) : .ones, merged: mixture.tokens)
     }
 }

@@ -79,7 +79,7 @@ struct KeepKV: Merger {
         return HeadDraft(
             positions: input.kept,
             keys: mixture.rows(of: input.keys, input.kernels, input.allocator), values: values,
-            mass: votes.allSatisfy { $0 == 1 } ? .ones : .votes(votes))
+            mass: votes.allSatisfy { $0 == 1 } ? .ones : .votes(votes), merged: mixture.tokens)
     }
 
     /// The logit of every token for the mean query.

@@ -26,6 +26,7 @@ struct WeightedKV: Merger {
         mixture.normalize()
         return HeadDraft(
             positions: input.kept, keys: DraftRows(input.keys, input.kept),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator))
+            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            merged: mixture.tokens)
     }
 }

@@ -108,6 +108,12 @@ extension Plan {
             remarks += written.remarks
         }
         for layer in layers.indices { layers[layer].placement = scope.placements[layer] }
+        let isWhole = layers.indices.allSatisfy { layer in
+            layers[layer].heads.indices.allSatisfy {
+                layers[layer].entries($0) == observation.pastTokens(layer: layer)
+            }
+        }
+        if fit != nil, isWhole { remarks.append(Fit.needless) }
         return (layers, remarks.withoutRepetitions)
     }
 
@@ -191,7 +197,7 @@ extension Plan {
         return draft
     }
 
-    private func select(
+    func select(
         from observation: Observation, encode: EncodeConfiguration
     ) throws(CompressionError) -> Selection {
         let cache = observation.cache

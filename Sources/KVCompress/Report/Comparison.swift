@@ -16,7 +16,7 @@ public struct Comparison: Sendable {
         public var errorWorst: Double
         /// Mean cosine of the outputs with the full cache's.
         public var cosine: Double
-        /// Share of the full cache's attention that falls on tokens which are still represented.
+        /// Share of the full cache's attention that falls on tokens of which an entry is made: kept or merged ones.
         public var mass: Double
         /// Wall time of compressing.
         public var compressMilliseconds: Double
@@ -39,32 +39,6 @@ public struct Comparison: Sendable {
         }
     }
 
-    /// Plans from which a newcomer learns something: the full cache, controls, evictions alone, with one
-    /// token set per layer and with KVCrush, quantizers, and combinations at 8x and 16x.
-    public static let defaultPlans = [
-        "f16",
-        "random(budget=25%)",
-        "random(budget=25%, tokens=layer)",
-        "streaming(budget=25%)",
-        "h2o(budget=25%)",
-        "h2o(budget=25%, tokens=layer)",
-        "h2o(budget=25%) | kvcrush(share=25%)",
-        "snapkv(budget=25%)",
-        "snapkv(budget=25%, tokens=layer)",
-        "snapkv(budget=25%) | kvcrush(share=25%)",
-        "keydiff(budget=25%)",
-        "keydiff(budget=25%, tokens=layer)",
-        "keydiff(budget=25%) | kvcrush(share=25%)",
-        "q8",
-        "q4",
-        "q4(rotate=hadamard)",
-        "streaming(budget=43%) | q4",
-        "snapkv(budget=43%) | kvcrush(share=25%) | q4",
-        "snapkv(budget=43%, tokens=layer) | q4(rotate=values)",
-        "streaming(budget=21%) | q4",
-        "snapkv(budget=21%) | kvcrush(share=25%) | q4",
-    ]
-
     /// Tokens that are compressed.
     public let prefixTokens: Int
     /// Tokens whose queries judge.
@@ -72,6 +46,8 @@ public struct Comparison: Sendable {
     /// The full cache, with the held-out queries only.
     private let cache: Cache
     private let prefix: Cache
+    /// Of the prefix: a search's plans share what they ask of it.
+    private let observation: Observation
     private let options: CompressionOptions
     private let reference: [[[Float]]]
     /// What every token receives from the held-out queries, summed.
@@ -83,6 +59,11 @@ public struct Comparison: Sendable {
     public init(
         cache: Cache, holdout: Int = 64, options: CompressionOptions = CompressionOptions()
     ) throws(CompressionError) {
+        guard cache.tokens > 1 else {
+            throw CompressionError(
+                .cache,
+                "the cache has 1 token; comparing holds out at least 1 and compresses the others")
+        }
         guard holdout > 0, holdout < cache.tokens else {
             throw CompressionError(
                 .cache,
@@ -102,6 +83,9 @@ public struct Comparison: Sendable {
         self.options = options
         prefixTokens = cache.tokens - holdout
         prefix = try cache.prefix(prefixTokens)
+        observation = Observation(
+            cache: prefix, kernels: Kernels(options.instructionSet), workers: options.workers,
+            allocator: options.allocator)
         let judged = try Cache(
             layers: cache.layers.map { layer in
                 CacheLayer(
@@ -128,12 +112,23 @@ public struct Comparison: Sendable {
     public func row(for plan: Plan?) throws(CompressionError) -> Row {
         let plan = if let plan { plan } else { try Plan("f16") }
         let compressed = try plan.compress(prefix, options: options)
-        let judged = try judged(compressed)
-        let errors = Array(judged.errors.joined())
+        let outputs = try outputs(over: compressed.layers)
+        let errors = outputs.indices.flatMap { distances(outputs[$0], layer: $0) }
+        var cosines: [Double] = []
+        for (layer, heads) in outputs.enumerated() {
+            for (output, exact) in zip(heads, reference[layer]) {
+                cosines += Self.cosines(
+                    output, exact, dim: cache.layers[layer].geometry.valueDim)
+            }
+        }
+        let represented = try plan.representedTokens(of: prefix, options: options)
+        let masses = outputs.indices.flatMap {
+            mass(of: compressed, represented?[$0], layer: $0)
+        }
         let read = plan.placement == nil ? nil : try decoded(compressed)
         return Row(
             report: compressed.report, errorMean: Self.mean(errors), errorWorst: errors.max() ?? 0,
-            cosine: Self.mean(judged.cosines), mass: Self.mean(judged.masses),
+            cosine: Self.mean(cosines), mass: Self.mean(masses),
             compressMilliseconds: compressed.report.seconds * 1e3,
             attendNanosecondsPerQuery: try decodeTime(compressed),
             valueBytesPerStep: read.map { $0.valueBytes / holdout },
@@ -162,43 +157,45 @@ public struct Comparison: Sendable {
 
     /// Compresses the prefix by a plan and judges it, without timing anything.
     public func outcome(of plan: Plan) throws(CompressionError) -> Outcome {
-        let compressed = try plan.compress(prefix, options: options)
-        let errors = try judged(compressed).errors
+        let layers = try plan.stages(
+            observation, over: Plan.Scope(plan, layers: prefix.layers.count),
+            directory: options.directory
+        ).0
+        let storedBytes = Ledger(layers).storedBytes
+        let outputs = try outputs(over: layers)
+        let errors = outputs.indices.map { distances(outputs[$0], layer: $0) }
         return Outcome(
-            plan: plan, storedBytes: compressed.report.storedBytes,
-            ratio: compressed.report.ratio, error: Self.mean(Array(errors.joined())),
-            layerErrors: errors.map(Self.mean))
+            plan: plan, storedBytes: storedBytes,
+            ratio: Double(prefix.f16Bytes) / Double(storedBytes),
+            error: Self.mean(Array(errors.joined())), layerErrors: errors.map(Self.mean))
     }
 
-    /// How the held-out queries see a compressed prefix: errors per layer and query head.
-    private func judged(
-        _ compressed: CompressedCache
-    ) throws(CompressionError) -> (errors: [[Double]], cosines: [Double], masses: [Double]) {
-        var errors: [[Double]] = []
-        var cosines: [Double] = []
-        var masses: [Double] = []
+    /// What the held-out queries see over a compressed prefix: outputs per layer and query head.
+    private func outputs(over layers: [LayerCache]) throws(CompressionError) -> [[[Float]]] {
+        var outputs: [[[Float]]] = []
         for (index, layer) in cache.layers.enumerated() {
-            let outputs = try joined(compressed, index).attend(
-                layer.queries ?? [], options: Self.causal(cache.tokens, holdout, options),
-                allocator: options.allocator)
-            errors.append(zip(outputs, reference[index]).map(Self.distance))
-            for (output, exact) in zip(outputs, reference[index]) {
-                cosines += Self.cosines(output, exact, dim: layer.geometry.valueDim)
-            }
-            masses += mass(of: compressed, layer: index)
+            outputs.append(
+                try joined(layers[index], index).attend(
+                    layer.queries ?? [], options: Self.causal(cache.tokens, holdout, options),
+                    allocator: options.allocator))
         }
-        return (errors, cosines, masses)
+        return outputs
+    }
+
+    /// How far a layer's query heads are from what they see of the full cache.
+    private func distances(_ outputs: [[Float]], layer: Int) -> [Double] {
+        zip(outputs, reference[layer]).map(Self.distance)
     }
 
     /// A layer of the compressed prefix with the exact suffix behind it.
-    private func joined(_ compressed: CompressedCache, _ index: Int) -> LayerCache {
+    private func joined(_ compressed: LayerCache, _ index: Int) -> LayerCache {
         let layer = cache.layers[index]
         let suffix = LayerCache(
             viewing: CacheLayer(
                 keys: layer.keys.map { $0[prefixTokens..<cache.tokens] },
                 values: layer.values.map { $0[prefixTokens..<cache.tokens] }),
             firstPosition: prefixTokens)
-        var joined = compressed.layers[index]
+        var joined = compressed
         for head in joined.heads.indices { joined.heads[head] += suffix.heads[head] }
         return joined
     }
@@ -214,15 +211,21 @@ public struct Comparison: Sendable {
     }
 
     /// Per query head: the share of its attention that falls on represented tokens and the suffix.
-    private func mass(of compressed: CompressedCache, layer: Int) -> [Double] {
+    private func mass(
+        of compressed: CompressedCache, _ represented: [[UInt32]]?, layer: Int
+    ) -> [Double] {
         let heads = reference[layer].count
         let group = heads / cache.layers[layer].keys.count
         let sums = received.rows(.sum, layer: layer, heads: heads)
         return (0..<heads).map { head in
             func sum(_ token: Int) -> Double { Double(sums[head * cache.tokens + token]) }
             var kept = (prefixTokens..<cache.tokens).reduce(0) { $0 + sum($1) }
-            for segment in compressed.layers[layer].heads[head / group] {
-                for entry in 0..<segment.count { kept += sum(Int(segment.positions(entry))) }
+            if let represented {
+                for token in represented[head / group] { kept += sum(Int(token)) }
+            } else {
+                for segment in compressed.layers[layer].heads[head / group] {
+                    for entry in 0..<segment.count { kept += sum(Int(segment.positions(entry))) }
+                }
             }
             return kept / Double(holdout)
         }

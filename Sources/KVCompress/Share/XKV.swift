@@ -26,9 +26,15 @@ struct XKV: Sharer {
     let layers: Int
     let rank: Amount
 
-    init(_ arguments: Arguments) {
+    init(_ arguments: Arguments) throws(CompressionError) {
         layers = arguments.count("layers")
         rank = arguments.amount("rank")!
+        if case .tokens(let coefficients) = rank, coefficients > Self.mostRank {
+            throw CompressionError(
+                .plan,
+                "xkv: rank=\(coefficients) is not valid; expected at most \(Self.mostRank), or a share of the energy such as 90%"
+            )
+        }
     }
 
     var settings: [String: String] { ["layers": "\(layers)", "rank": rank.description] }
@@ -50,7 +56,7 @@ struct XKV: Sharer {
         let heads = rows.counts.count
         let width = rows.rows.count * heads * rows.dim
         let basis = TokenBasis(matrix(rows, width: width), width: width) { energies in
-            min(Self.mostRank, rank(energies))
+            min(Self.mostRank, rank.rank(of: energies))
         }
         let largest = basis.coefficients.reduce(0) { max($0, $1.magnitude) }
         guard largest <= RowPairs.largestNorm else { return nil }
@@ -80,22 +86,6 @@ struct XKV: Sharer {
                 }
             }
             initialized = count * width
-        }
-    }
-
-    /// How many of the energies, largest first, are kept.
-    private func rank(_ energies: [Float]) -> Int {
-        switch rank {
-        case .tokens(let rank): return min(rank, energies.count)
-        case .share(let share):
-            let wanted =
-                energies.reduce(0) { $0 + Double($1) } * Double(share.millionths) / 1_000_000
-            var sum = 0.0
-            let rank = energies.prefix { energy in
-                defer { sum += Double(energy) }
-                return sum < wanted
-            }.count
-            return max(1, rank)
         }
     }
 }

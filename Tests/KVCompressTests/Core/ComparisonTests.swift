@@ -70,6 +70,27 @@ import Testing
         }
     }
 
+    /// What was merged into an entry has not gone.
+    @Test func mergedTokensAreRepresented() throws {
+        var shape = RandomCache(seed: 4, layers: 2, tokens: 80)
+        shape.queries = shape.tokens
+        let comparison = try Comparison(cache: shape.make(), holdout: 10)
+        func mass(_ text: String) throws -> Double { try comparison.row(for: Plan(text)).mass }
+        let kept = try mass("streaming(budget=30%)")
+        #expect(kept < 0.9)
+        for merger in ["cam(mode=expected)", "weightedkv", "d2o(threshold=-1)", "keepkv"] {
+            let mass = try mass("streaming(budget=30%) | \(merger)")
+            #expect(mass >= kept && mass < 1.00001, "\(merger)")
+        }
+        #expect(try mass("streaming(budget=30%) | d2o(threshold=1)") == kept)
+        for text in [
+            "streaming(budget=30%) | d2o(threshold=-1)", "kvmerger(budget=50%)",
+            "streaming(budget=30%) | weightedkv | q4",
+        ] {
+            #expect(try abs(mass(text) - 1) < 1e-5, "\(text)")
+        }
+    }
+
     @Test func refusals() throws {
         func refusal(_ code: CompressionError.Code, _ words: String..., body: () throws -> Void) {
             let error = #expect(throws: CompressionError.self) { try body() }
@@ -88,6 +109,9 @@ import Testing
             refusal(.cache, "hold out \(holdout)", "1...39") {
                 _ = try Comparison(cache: some, holdout: holdout)
             }
+        }
+        refusal(.cache, "1 token", "at least 1") {
+            _ = try Comparison(cache: some.prefix(1), holdout: 1)
         }
         // All queries are held out: methods that need some say so, others work.
         let comparison = try Comparison(cache: some, holdout: 10)
