@@ -57,11 +57,13 @@ options = parser.parse_args()
 
 for name in options.experiments or EXPERIMENTS:
     arguments = ["--known", "0"] + [word for plan in EXPERIMENTS[name] for word in ("--plan", plan)]
-    with tempfile.NamedTemporaryFile(suffix=".json") as found:
+    with tempfile.TemporaryDirectory() as folder:
+        found = f"{folder}/found.json"
         subprocess.run(
-            [options.kvc, "evaluate", *arguments, "--threads", options.threads, "--quiet", "--json", found.name], check=True
+            [options.kvc, "evaluate", *arguments, "--threads", options.threads, "--quiet", "--json", found], check=True
         )
-        plans = json.load(found)["plans"]
+        with open(found) as file:
+            plans = json.load(file)["plans"]
     print(f"### {name}\n\n`kvc evaluate {shlex.join(arguments)}`\n")
     kinds = sorted(plans[0]["tasks"])
     print("| plan | ratio | accuracy | lost (95%) | " + " | ".join(kinds) + " | perplexity | KL | top-1 |")
