@@ -1,4 +1,5 @@
 """Prose for the small model: cleans public-domain books, learns pieces for them (SentencePiece BPE), splits train from held-out."""
+import os
 import re
 import sys
 import unicodedata
@@ -28,9 +29,10 @@ def cleaned(raw: str) -> str:
 
 def learn():
     """Writes prose.model, the pieces of the cleaned books."""
+    os.chdir(vocabulary.HERE)
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(part for book in BOOKS for part in book.read_text().split(". ")),
-        model_prefix=str(vocabulary.HERE / "prose"),
+        model_prefix="prose",  # the file says it, so no path of a machine
         vocab_size=vocabulary.PIECES + 1,  # its <unk> takes no id of ours
         model_type="bpe", character_coverage=1.0, bos_id=-1, eos_id=-1, pad_id=-1, unk_id=0, hard_vocab_limit=True,
         normalization_rule_name="identity", minloglevel=2, num_threads=1, split_digits=True,
