@@ -48,8 +48,9 @@ struct EvaluationResult: Encodable {
                 [
                     String(repeating: " ", count: index < 9 ? 1 : 0) + "\(index + 1)", lines[0],
                     number("%.2fx", plan.ratio), number("%.2f", plan.bitsPerValue),
-                    percent(plan.accuracy), index == 0 ? "" : percent(plan.loss),
-                    index == 0 ? "" : percent(plan.lossInterval),
+                    percent(kinds.isEmpty ? nil : plan.accuracy),
+                    index == 0 || kinds.isEmpty ? "" : percent(plan.loss),
+                    index == 0 || kinds.isEmpty ? "" : percent(plan.lossInterval),
                 ] + kinds.map { percent(plan.tasks[$0]) }
                     + (hasKnown ? [percent(plan.accuracyKnown)] : [])
                     + (hasProse
