@@ -72,7 +72,6 @@ struct BadInputTests {
         refuse(kvc_error_argument, "options.scale") { $0.scale = .nan }
         refuse(kvc_error_argument, "options.softcap") { $0.softcap = -1 }
         refuse(kvc_error_argument, "options.softcap") { $0.softcap = .infinity }
-        refuse(kvc_error_session, "interval of 65") { $0.interval = 65 }
         refuse(kvc_error_argument, "options.interval") { $0.interval = Self.endless }
         refuse(kvc_error_argument, "options.observe") { $0.observe = Self.endless }
         refuse(kvc_error_argument, "options.sliding_windows is NULL") {

@@ -55,7 +55,7 @@ struct Manifest: Codable {
     struct SessionEntry: Codable {
         var layers: [SessionLayerEntry]
         var isCompressed: Bool
-        var interval: Int
+        var interval: Int?
         var observe: Int?
         var slidingWindows: [Int?]
         var shares: [[Double]]?

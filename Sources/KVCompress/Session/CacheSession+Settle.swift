@@ -23,17 +23,26 @@ extension CacheSession {
         let rewritten = plan.rewrites ? layers.indices.filter { window(of: $0) == nil } : []
         if !rewritten.isEmpty {
             let entries = layers[rewritten[0]].settled.entries(0)
-            if all || layers[0].newest >= max(options.interval, entries / 8) {
+            if all || layers[0].newest >= options.interval ?? max(blockEntries, entries / 8) {
                 try rewrite(rewritten)
             }
         }
         let sealed = layers.indices.filter { !rewritten.contains($0) }
         guard let first = sealed.first else { return }
         let ready = layers[first].newest - (plan.encode?.window ?? 0)
-        let unit = max(options.interval, plan.sharer == nil ? 0 : 8 * blockEntries)
+        let unit = sealUnit
         let count = all ? ready : ready / unit * unit
         if count > 0 { try seal(count, of: sealed) }
         for layer in sealed { dropUnseen(layer) }
+    }
+
+    /// Rows that are encoded at a time: whole blocks and groups, and enough to be worth what is shared.
+    private var sealUnit: Int {
+        let encode = plan.encode ?? .plain
+        let group = [encode.keys, encode.values].map { $0.axis == .channel ? $0.group : 0 }.max()!
+        let block = max(blockEntries, group)
+        let wanted = max(options.interval ?? 0, plan.sharer == nil ? 0 : 8 * blockEntries)
+        return max(1, (wanted + block - 1) / block) * block
     }
 
     func window(of layer: Int) -> Int? {

@@ -34,11 +34,10 @@ public final class CacheSession {
     public init(
         plan: Plan, geometry: [LayerGeometry], options: SessionOptions = SessionOptions()
     ) throws(CompressionError) {
-        guard options.interval > 0, options.interval % blockEntries == 0 else {
+        guard options.interval.map({ $0 > 0 && $0 <= Int32.max }) ?? true else {
             throw CompressionError(
                 .session,
-                "an interval of \(options.interval) tokens; expected a positive multiple of \(blockEntries)"
-            )
+                "an interval of \(options.interval ?? 0) tokens; expected 1...\(Int32.max)")
         }
         guard options.slidingWindows.isEmpty || options.slidingWindows.count == geometry.count,
             options.slidingWindows.allSatisfy({ $0.map { $0 > 0 } ?? true })

@@ -15,7 +15,7 @@ struct SavedSession: Sendable {
 
     var layers: [Layer]
     var isCompressed: Bool
-    var interval: Int
+    var interval: Int?
     var observe: Int?
     var slidingWindows: [Int?]
     var shares: [[Double]]?

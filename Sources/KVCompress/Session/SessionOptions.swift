@@ -12,11 +12,12 @@ public struct SessionOptions: Sendable {
     public var allocator = Allocator()
     /// Where placements keep files, which never show up there by name.
     public var directory: URL = FileManager.default.temporaryDirectory
-    /// Tokens that may stand uncompressed behind the plan's window before they are: a positive multiple
-    /// of 64.
+    /// Tokens that may stand uncompressed behind the plan's window before they are: at least 1.
     ///
-    /// With an eviction or a merge the plan is applied again every so many tokens.
-    public var interval = 64
+    /// With an eviction or a merge the plan is applied again every so many tokens: 1 is a choice per step, as
+    /// H2O's paper has it. Rows that are only encoded wait for whole blocks of 64 all the same. Nil: 64, or an
+    /// eighth of what the plan keeps if that is more, so that work per token does not grow with the cache.
+    public var interval: Int?
     /// The newest queries that are kept for what the plan observes; nil keeps all since the last compression.
     public var observe: Int?
     /// Whether queries are kept even if the plan observes none, so that another plan may take over.
@@ -30,7 +31,7 @@ public struct SessionOptions: Sendable {
     /// Needed by methods that undo it, and to shift positions.
     public var metadata: [String: String] = [:]
 
-    /// The caller's thread, the best kernels, an interval of 64 tokens.
+    /// The caller's thread, the best kernels, intervals of 64 tokens or an eighth.
     public init() {}
 
     var compression: CompressionOptions {

@@ -77,12 +77,15 @@ import Testing
         #expect(most > budget / 2 && most <= budget + 2 * 64, "\(text): \(most)")
     }
 
-    @Test func heavyHittersAreThoseOfAllQueries() throws {
+    @Test(arguments: [nil, 1, 10, 64] as [Int?])
+    func heavyHittersAreThoseOfAllQueries(interval: Int?) throws {
         let cache = try SessionDriver.cache(seed: 5, tokens: 400, layers: 1)
-        let driver = try SessionDriver("h2o(budget=40) | f32", cache)
+        var options = SessionOptions()
+        options.interval = interval
+        let driver = try SessionDriver("h2o(budget=40) | f32", cache, options: options)
         try driver.session.compress()
         for token in 0..<400 { try driver.feed(token..<token + 1) }
-        let kept = heavyHitters(cache, budget: 40, interval: 64)
+        let kept = heavyHitters(cache, budget: 40, interval: interval ?? 64)
         for head in 0..<2 {
             let entries = driver.session.layers[0].settled.decoded(head)
             #expect(entries.positions.map(Int.init) == kept[head])
@@ -90,7 +93,7 @@ import Testing
     }
 
     @Test func encodedRowsAreThoseOfOneShot() throws {
-        for text in ["q8", "q4(rotate=hadamard)", "q4(keys=per-channel, group=64)", "f16"] {
+        for text in ["q8", "q4(rotate=hadamard)", "q4(keys=per-channel, group=64)", "q4(keys=per-channel, group=128)", "f16"] {
             let cache = try SessionDriver.cache(seed: 6, tokens: 4500, layers: 1, kvHeads: 1)
             let driver = try SessionDriver(text, cache)
             try driver.session.compress()
@@ -171,7 +174,7 @@ import Testing
         let good = driver.session.snapshot()
         let spoil: [(inout SavedSession) -> Void] = [
             { $0.layers[0].newest = 29 }, { $0.layers[1].newest = -1 }, { $0.layers[1].newest = 0 },
-            { $0.layers[0].newest = .max }, { $0.interval = 0 }, { $0.interval = 65 },
+            { $0.layers[0].newest = .max }, { $0.interval = 0 }, { $0.interval = -65 },
             { $0.slidingWindows = [1] }, { $0.slidingWindows = [-5, nil] },
             { $0.layers[0].queryCount = 1 << 40 }, { $0.layers[0].queryHeads = 3 },
             { $0.layers[0].queryCount = 0 }, { $0.layers[0].observed = -4 }, { $0.shares = [[1]] },
@@ -274,7 +277,7 @@ import Testing
         refused(.session) { try session.compress() }
         refused(.layer) { _ = try session.attend(layer: 1, queries: cache.layers[1].queries!) }
         var options = SessionOptions()
-        options.interval = 65
+        options.interval = 0
         refused(.session) { _ = try SessionDriver("q8", cache, options: options) }
         options.interval = 64
         options.slidingWindows = [3]
