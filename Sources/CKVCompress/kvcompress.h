@@ -101,8 +101,8 @@ typedef struct kvc_options {
     float scale;
     /// Logits become softcap * tanh(logit / softcap); 0 leaves them.
     float softcap;
-    /// Tokens that may stand uncompressed behind the plan's window; 0 is 64, or an eighth of what the
-    /// plan keeps if that is more.
+    /// Tokens that may stand uncompressed behind the plan's window; 0 is 64, or an eighth of what
+    /// the plan keeps if that is more.
     size_t interval;
     /// The newest queries kept for what the plan observes; 0 keeps all since the last compression.
     size_t observe;

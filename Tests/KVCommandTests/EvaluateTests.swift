@@ -12,7 +12,8 @@ import Testing
     @Test func theFullCacheKnowsAndARandomQuarterDoesNot() throws {
         let place = try Workplace()
         let outcome = try place.kvc(
-            "evaluate", "--seeds", "1", "--contexts", "1", "--length", "512", "--json", "e.json", "--plot",
+            "evaluate", "--seeds", "1", "--contexts", "1", "--length", "512", "--json", "e.json",
+            "--plot",
             "e.svg", "--plan", "random(budget=25%, tokens=layer)", "--plan",
             "keydiff(budget=45%, tokens=layer) | q4", "--tasks", "recall,repeated,perplexity")
         let plans = try plans(outcome, place.url("e.json"))
@@ -34,7 +35,8 @@ import Testing
         // The same again, with another number of threads.
         let again = try self.plans(
             place.kvc(
-                "evaluate", "--seeds", "1", "--contexts", "1", "--length", "512", "--json", "f.json",
+                "evaluate", "--seeds", "1", "--contexts", "1", "--length", "512", "--json",
+                "f.json",
                 "--plan", "random(budget=25%, tokens=layer)", "--plan",
                 "keydiff(budget=45%, tokens=layer) | q4", "--tasks", "recall,repeated,perplexity",
                 "--threads", "3"), place.url("f.json"))
@@ -62,9 +64,15 @@ import Testing
 
     @Test(arguments: [
         ("{\"context\": [], \"questions\": []}", "line 1"), ("[1, 2]", "line 1"), ("", "no cases"),
-        ("{\"context\": [1024], \"questions\": [{\"tokens\": [1], \"answer\": [2]}]}", "token 1024"),
+        (
+            "{\"context\": [1024], \"questions\": [{\"tokens\": [1], \"answer\": [2]}]}",
+            "token 1024"
+        ),
         ("{\"context\": [-1], \"questions\": [{\"tokens\": [1], \"answer\": [2]}]}", "token -1"),
-        ("{\"context\": [1], \"questions\": [{\"tokens\": [1], \"answer\": []}]}", "without tokens"),
+        (
+            "{\"context\": [1], \"questions\": [{\"tokens\": [1], \"answer\": []}]}",
+            "without tokens"
+        ),
         ("{\"context\": [1e99], \"questions\": []}", "line 1"),
     ])
     func badCasesAreNamed(text: String, words: String) throws {
@@ -95,7 +103,9 @@ import Testing
     #if os(Linux)
         /// Anonymous memory of a process, in bytes.
         private func residentBytes(_ process: Int32) -> Int? {
-            guard let status = try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
+            guard
+                let status = try? String(
+                    contentsOfFile: "/proc/\(process)/status", encoding: .utf8),
                 let line = status.split(separator: "\n").first(where: { $0.hasPrefix("RssAnon") }),
                 let number = line.split(whereSeparator: { !$0.isNumber }).first
             else { return nil }

@@ -7,7 +7,9 @@ public import KVCompress
 public struct Evaluation: Sendable {
     /// What is measured.
     public struct Options: Sendable {
-        /// Of so many questions one is also asked the other way: known when the context is compressed. 0: none.
+        /// Of so many questions one is also asked the other way: known when the context is compressed.
+        ///
+        /// 0: none.
         public var knownEvery = 8
         /// Tokens of prose that are compressed, and those behind them that are judged.
         public var prose = (context: 768, judged: 128)

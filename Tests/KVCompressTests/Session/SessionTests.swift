@@ -93,7 +93,10 @@ import Testing
     }
 
     @Test func encodedRowsAreThoseOfOneShot() throws {
-        for text in ["q8", "q4(rotate=hadamard)", "q4(keys=per-channel, group=64)", "q4(keys=per-channel, group=128)", "f16"] {
+        for text in [
+            "q8", "q4(rotate=hadamard)", "q4(keys=per-channel, group=64)",
+            "q4(keys=per-channel, group=128)", "f16",
+        ] {
             let cache = try SessionDriver.cache(seed: 6, tokens: 4500, layers: 1, kvHeads: 1)
             let driver = try SessionDriver(text, cache)
             try driver.session.compress()
