@@ -1,4 +1,6 @@
+import Foundation
 import KVCompress
+import KVFiles
 import KVHost
 import Testing
 
@@ -10,6 +12,32 @@ import Testing
         let model = try Model(Oracle.url)
         let found = try likelihoods(model, oracle.tokens, pieces: pieces)
         #expect(distance(found, oracle.nll) < 1e-4)
+    }
+
+    @Test(arguments: ["f32", "h2o(budget=100) | q8"])
+    func aSavedSessionGoesOnInAnotherOne(plan text: String) throws {
+        let oracle = try Oracle.read()
+        let model = try Model(Oracle.url)
+        let session = try model.session(Plan(text))
+        try session.compress()
+        var before: [Float] = []
+        for token in oracle.tokens[..<300] { before += try model.read([token], session) }
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "session-\(UUID().uuidString).kvc")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let snapshot = session.snapshot()
+        try Container.write(snapshot.archive(), metadata: snapshot.metadata, to: file)
+        let resumed = try CacheSession(
+            resuming: CompressedCache(archive: Container(file).archive))
+        var after: [Float] = []
+        for token in oracle.tokens[300...] {
+            let logits = try model.read([token], resumed)
+            #expect(try logits == model.read([token], session))
+            after += logits
+        }
+        let found = negativeLogLikelihoods(
+            Array(oracle.tokens.dropFirst()), Array((before + after).dropLast(model.vocabulary)))
+        #expect(distance(found, oracle.nll) < (text == "f32" ? 1e-4 : 2))
     }
 
     @Test func theLastLogitsAreTheLastOfAll() throws {
