@@ -73,7 +73,10 @@ public final class Storage: @unchecked Sendable {
 
     /// Wraps bytes that `owner` keeps alive and nobody changes.
     ///
-    /// - Parameter isMapped: whether they are those of a mapped file.
+    /// - Parameters:
+    ///   - unsafeBytes: the bytes.
+    ///   - owner: kept as long as they are in use.
+    ///   - isMapped: whether they are those of a mapped file.
     public init(
         unsafeBytes: UnsafeRawBufferPointer, keptBy owner: AnyObject, isMapped: Bool = false
     ) {

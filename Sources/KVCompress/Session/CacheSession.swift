@@ -200,8 +200,10 @@ public final class CacheSession {
 
     /// Goes back to when there were so many tokens.
     ///
-    /// - Parameter observed: whether the queries of what goes are still observed by the next compression, as
-    ///   those of a question that is known before the context is compressed.
+    /// - Parameters:
+    ///   - count: tokens that stay, at least those that are compressed.
+    ///   - observed: whether the queries of what goes are still observed by the next compression, as those of a
+    ///     question that is known before the context is compressed.
     /// - Throws: `CompressionError` (`.session`) when some that should go are compressed already.
     public func truncate(to count: Int, observed: Bool = false) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {

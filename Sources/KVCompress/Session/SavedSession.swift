@@ -56,8 +56,10 @@ extension CacheSession {
 
     /// Goes on from a snapshot, or from any compressed cache.
     ///
-    /// - Parameter options: threads, memory and the like; interval, observed queries and sliding windows are those
-    ///   of the snapshot.
+    /// - Parameters:
+    ///   - cache: what stands.
+    ///   - options: threads, memory and the like; interval, observed queries and sliding windows are those of
+    ///     the snapshot.
     /// - Throws: `CompressionError` (`.archive`) when what the snapshot says of its session cannot be.
     public convenience init(
         resuming cache: CompressedCache, options: SessionOptions = SessionOptions()
