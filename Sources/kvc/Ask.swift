@@ -49,12 +49,7 @@ struct Ask: ParsableCommand {
             let task = kind.make(
                 length: length, questions: questions, prose: EmbeddedModel.prose, random: &random)
             if kind == .recall { print(excerpt(of: task, tokenizer) + "\n") }
-            var options = SessionOptions()
-            options.keepsQueries = true
-            options.metadata = model.metadata
-            let full = try CacheSession(
-                plan: Plan("f16"), geometry: model.geometry, options: options)
-            _ = try model.read(task.context, full, logits: .none)
+            let full = try model.prefilled(task.context)
             let compressed = try full.fork(with: plan)
             try full.compress()
             try compressed.compress()

@@ -77,9 +77,7 @@ struct CacheBytes: Encodable {
         let ledger = session.ledger
         storedBytes = ledger.storedBytes
         residentBytes = ledger.residentBytes
-        f16Bytes = session.geometry.reduce(0) {
-            $0 + 2 * session.tokens * $1.kvHeads * ($1.keyDim + $1.valueDim)
-        }
+        f16Bytes = session.f16Bytes
         ratio = Double(f16Bytes) / Double(max(storedBytes, 1))
         bitsPerValue = 16 * Double(storedBytes) / Double(max(f16Bytes, 1))
     }

@@ -27,12 +27,6 @@ public final class Workers: Sendable {
 
     deinit { shared.stop() }
 
-    /// Runs `body(0) ... body(count - 1)`, each once, in any order, for work that uses no `Workers` of its own but
-    /// `.caller`.
-    public func forEach(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-        run(count, body)
-    }
-
     /// Runs `body(0) ... body(count - 1)`, each once, in any order, and returns when all are done.
     func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         if threads == 1 || count <= 1 {
@@ -43,7 +37,11 @@ public final class Workers: Sendable {
     }
 
     /// `transform(0) ... transform(count - 1)`, in that order.
-    func map<Value: Sendable>(
+    ///
+    /// - Parameters:
+    ///   - count: how many.
+    ///   - transform: called once for each, in any order; it may use no `Workers` but `.caller`.
+    public func map<Value: Sendable>(
         _ count: Int, _ transform: @escaping @Sendable (Int) -> Value
     ) -> [Value] {
         let results = Results<Value>(count)

@@ -31,8 +31,8 @@ struct ContextOutcome: Sendable {
         self.prefill = prefill
     }
 
-    mutating func count(_ ledger: Ledger, tokens: Int, _ geometry: [LayerGeometry]) {
-        storedBytes = ledger.storedBytes
-        f16Bytes = geometry.reduce(0) { $0 + 2 * tokens * $1.kvHeads * ($1.keyDim + $1.valueDim) }
+    mutating func count(_ session: CacheSession) {
+        storedBytes = session.ledger.storedBytes
+        f16Bytes = session.f16Bytes
     }
 }

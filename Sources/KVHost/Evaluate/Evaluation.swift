@@ -1,4 +1,5 @@
 public import KVCompress
+import Synchronization
 
 /// What a model answers with compressed caches, against the full one: the same contexts and questions for every plan.
 ///
@@ -47,32 +48,26 @@ public struct Evaluation: Sendable {
     ) throws(CompressionError) -> [PlanResult] {
         let plans = try [Plan("f16")] + plans
         let count = cases.count + passages.count
-        let tally = Tally(count) { progress($0, count) }
-        options.workers.forEach(count) { index in
-            tally.set(
-                index,
-                Result { () throws(CompressionError) in
-                    index < cases.count
-                        ? try answers(cases[index], plans)
-                        : try likelihoods(passages[index - cases.count], plans)
-                })
+        let done = Mutex(0)
+        let results = options.workers.map(count) { index in
+            defer {
+                progress(
+                    done.withLock {
+                        $0 += 1
+                        return $0
+                    }, count)
+            }
+            return Result { () throws(CompressionError) in
+                index < cases.count
+                    ? try answers(cases[index], plans)
+                    : try likelihoods(passages[index - cases.count], plans)
+            }
         }
         var outcomes = plans.map { _ in [ContextOutcome]() }
-        for result in tally.results {
+        for result in results {
             for (plan, outcome) in try result.get().enumerated() { outcomes[plan].append(outcome) }
         }
         return plans.indices.map { PlanResult(plans[$0], outcomes[$0], full: outcomes[0]) }
-    }
-
-    /// A session that has read tokens and compressed nothing.
-    private func prefilled(_ tokens: [Int]) throws(CompressionError) -> CacheSession {
-        var session = SessionOptions()
-        session.keepsQueries = true
-        session.metadata = model.metadata
-        let prefill = try CacheSession(
-            plan: Plan("f16"), geometry: model.geometry, options: session)
-        _ = try model.read(tokens, prefill, logits: .none)
-        return prefill
     }
 
     // MARK: Questions
@@ -82,7 +77,7 @@ public struct Evaluation: Sendable {
     ) throws(CompressionError) -> [ContextOutcome] {
         let clock = ContinuousClock()
         let start = clock.now
-        let prefill = try prefilled(task.context)
+        let prefill = try model.prefilled(task.context)
         let prefillTime = clock.now - start
         var outcomes: [ContextOutcome] = []
         for plan in plans {
@@ -91,7 +86,7 @@ public struct Evaluation: Sendable {
             let before = clock.now
             try session.compress()
             outcome.compress = clock.now - before
-            outcome.count(session.ledger, tokens: session.tokens, model.geometry)
+            outcome.count(session)
             let decode = clock.now
             for question in task.questions {
                 let right = try answered(question, session.fork())
@@ -132,7 +127,7 @@ public struct Evaluation: Sendable {
     private func likelihoods(
         _ passage: [Int], _ plans: [Plan]
     ) throws(CompressionError) -> [ContextOutcome] {
-        let prefill = try prefilled(Array(passage.prefix(options.prose.context)))
+        let prefill = try model.prefilled(Array(passage.prefix(options.prose.context)))
         // The first judged token is only read: what predicts it stands before the cache was compressed.
         let judged = Array(passage[options.prose.context...])
         var full: [Float] = []
@@ -141,7 +136,7 @@ public struct Evaluation: Sendable {
             var outcome = ContextOutcome(task: nil, prefill: .zero)
             let session = try prefill.fork(with: plan)
             try session.compress()
-            outcome.count(session.ledger, tokens: session.tokens, model.geometry)
+            outcome.count(session)
             let logits = try model.read(Array(judged.dropLast()), session)
             if full.isEmpty { full = logits }
             outcome.losses = negativeLogLikelihoods(Array(judged.dropFirst()), logits)
@@ -154,14 +149,5 @@ public struct Evaluation: Sendable {
             outcomes.append(outcome)
         }
         return outcomes
-    }
-}
-
-extension ArraySlice<Float> {
-    /// The place of the largest number from the start; the first of equal ones.
-    var likeliest: Int {
-        var best = startIndex
-        for index in indices where self[index] > self[best] { best = index }
-        return best - startIndex
     }
 }

@@ -1,6 +1,15 @@
 public import KVCompress
 
 extension Model {
+    /// A session that has read tokens and compressed nothing: any plan may take over from here.
+    public func prefilled(_ tokens: [Int]) throws(CompressionError) -> CacheSession {
+        var options = SessionOptions()
+        options.keepsQueries = true
+        let prefill = try session(Plan("f16"), options: options)
+        _ = try read(tokens, prefill, logits: .none)
+        return prefill
+    }
+
     /// What the model says behind some tokens, always the likeliest.
     ///
     /// - Parameters:

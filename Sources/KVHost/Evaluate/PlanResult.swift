@@ -128,16 +128,3 @@ private struct Clusters {
         variance = g > 1 ? g / (g - 1) * squares / (count * count) : 0
     }
 }
-
-/// KL divergence of what logits predict from what others do, in nats.
-func divergence(of b: ArraySlice<Float>, from a: ArraySlice<Float>) -> Double {
-    func logSum(_ row: ArraySlice<Float>) -> Double {
-        let most = Double(row.max() ?? 0)
-        return most + log(row.reduce(0.0) { $0 + exp(Double($1) - most) })
-    }
-    let (ofA, ofB) = (logSum(a), logSum(b))
-    return zip(a, b).reduce(0.0) { sum, pair in
-        let p = Double(pair.0) - ofA
-        return sum + exp(p) * (p - (Double(pair.1) - ofB))
-    }
-}
