@@ -36,3 +36,14 @@ public struct CompressionError: Error, Hashable, Sendable, CustomStringConvertib
         self.description = description
     }
 }
+
+extension CompressionError {
+    /// A number that a plan cannot store, and where it stands.
+    static func beyond(_ limit: Float, _ number: Float, _ place: String) -> CompressionError {
+        CompressionError(
+            .values,
+            "\(place): \(number) "
+                + (number.isFinite
+                    ? "is beyond \(limit), the largest that the plan can store" : "is not finite"))
+    }
+}

@@ -50,12 +50,7 @@ public func save(
         guard cache.tokens > 0 else {
             throw CompressionError(.session, "a session without tokens has nothing to save")
         }
-        for layer in cache.geometry.indices where cache.tokens(layer: layer) != cache.tokens {
-            throw CompressionError(
-                .session,
-                "layer \(layer) has \(cache.tokens(layer: layer)) tokens and layer 0 has "
-                    + "\(cache.tokens); append to every layer before saving")
-        }
+        try cache.checkStep(isWholeBefore: "saving")
         let snapshot = cache.snapshot()
         try Container.write(snapshot.archive(), metadata: snapshot.metadata, to: file)
     }

@@ -47,42 +47,27 @@ struct ArchiveReader {
     }
 
     /// What a session needs to go on; its numbers are checked when it does.
-    func session() throws(CompressionError) -> SavedSession? {
+    func session() throws(CompressionError) -> SavedSession<Storage>? {
         guard let entry = manifest.session else { return nil }
         guard entry.layers.count == manifest.layers.count else {
             throw CompressionError(
                 .archive,
                 "a session of \(entry.layers.count) layers in a cache of \(manifest.layers.count)")
         }
-        func whole(_ place: Manifest.Place?, _ what: String) throws(CompressionError) -> Storage? {
-            guard let place else { return nil }
+        return try entry.map { place, what, layer throws(CompressionError) in
             guard place.offset == 0 else {
-                throw CompressionError(.archive, "\(what) start within their section")
+                throw CompressionError(
+                    .archive, "layer \(layer): \(what) start within their section")
             }
-            return try section(place, bytes: 0, alignment: 64, what)
+            return try section(place, bytes: 0, alignment: 64, "layer \(layer), \(what)")
         }
-        var layers: [SavedSession.Layer] = []
-        for layer in entry.layers {
-            layers.append(
-                SavedSession.Layer(
-                    newest: layer.newest, observed: layer.observed,
-                    received: try whole(layer.received, "received attention"),
-                    queries: try whole(layer.queries, "queries"), queryHeads: layer.queryHeads,
-                    queryCount: layer.queryCount))
-        }
-        return SavedSession(
-            layers: layers, isCompressed: entry.isCompressed, interval: entry.interval,
-            observe: entry.observe, slidingWindows: entry.slidingWindows, shares: entry.shares,
-            decided: entry.decided, offset: entry.offset ?? 0)
     }
 
     private mutating func layer(
         _ entry: Manifest.LayerEntry, _ index: Int
     ) throws(CompressionError) -> LayerCache {
         let geometry = entry.geometry
-        guard (1...1024).contains(geometry.keyDim), (1...1024).contains(geometry.valueDim),
-            geometry.kvHeads == entry.heads.count, geometry.kvHeads > 0
-        else {
+        guard geometry.isValid, geometry.kvHeads == entry.heads.count else {
             throw CompressionError(.archive, "layer \(index): impossible geometry \(geometry)")
         }
         var heads: [HeadCache] = []

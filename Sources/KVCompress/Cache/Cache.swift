@@ -13,6 +13,11 @@ public struct LayerGeometry: Hashable, Sendable, Codable {
         self.keyDim = keyDim
         self.valueDim = valueDim
     }
+
+    /// Whether there can be such a layer.
+    var isValid: Bool {
+        kvHeads > 0 && (1...1024).contains(keyDim) && (1...1024).contains(valueDim)
+    }
 }
 
 /// One layer of a full cache: keys after RoPE, values, and the queries that were observed, if any.
@@ -145,12 +150,8 @@ public struct Cache: Sendable {
                 for (head, rows) in heads.enumerated() {
                     guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
-                    throw CompressionError(
-                        .values,
-                        "layer \(index), \(name) head \(head), token \(token): \(found.value) "
-                            + (found.value.isFinite
-                                ? "is beyond \(limit), the largest that the plan can store"
-                                : "is not finite"))
+                    throw .beyond(
+                        limit, found.value, "layer \(index), \(name) head \(head), token \(token)")
                 }
             }
         }

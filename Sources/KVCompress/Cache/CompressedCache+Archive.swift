@@ -9,7 +9,7 @@ extension CompressedCache {
                 geometry: layer.geometry,
                 heads: layer.heads.map { $0.map { writer.entry($0, layer: index) } })
         }
-        let session = self.session.map { writer.entry($0) }
+        let session = self.session?.map { writer.place($0, 0, $1, layer: $2) }
         let manifest = Manifest(
             plan: plan, tokens: tokens, peakBytes: report.peakBytes, seconds: report.seconds,
             remarks: report.remarks, metadata: metadata, sections: writer.sections.map(\.name),
@@ -34,7 +34,8 @@ extension CompressedCache {
             throw CompressionError(.archive, "the manifest is not a KVCompress manifest: \(error)")
         }
         let reader = try ArchiveReader(manifest, archive.sections)
-        let layers = try reader.layers().placed(by: manifest.plan.placement)
+        var layers = try reader.layers()
+        for layer in layers.indices { layers[layer].placement = manifest.plan.placement(of: layer) }
         let report = Report(
             plan: manifest.plan.description, tokens: manifest.tokens, layers: layers,
             peakBytes: manifest.peakBytes, seconds: manifest.seconds, remarks: manifest.remarks)
@@ -51,7 +52,7 @@ private struct ArchiveWriter {
     private var known: [ObjectIdentifier: Int] = [:]
     private var names: Set<String> = []
 
-    private mutating func place(
+    mutating func place(
         _ storage: Storage, _ offset: Int, _ role: String, layer: Int
     ) -> Manifest.Place {
         if let section = known[ObjectIdentifier(storage)] {
@@ -87,21 +88,6 @@ private struct ArchiveWriter {
         return Manifest.VectorEntry(
             format: vector.format,
             place: place(vector.storage, vector.byteOffset, "entries", layer: layer))
-    }
-
-    mutating func entry(_ session: SavedSession) -> Manifest.SessionEntry {
-        Manifest.SessionEntry(
-            layers: session.layers.enumerated().map { index, layer in
-                Manifest.SessionLayerEntry(
-                    newest: layer.newest, observed: layer.observed,
-                    received: layer.received.map { place($0, 0, "received", layer: index) },
-                    queries: layer.queries.map { place($0, 0, "queries", layer: index) },
-                    queryHeads: layer.queryHeads, queryCount: layer.queryCount)
-            },
-            isCompressed: session.isCompressed, interval: session.interval,
-            observe: session.observe, slidingWindows: session.slidingWindows,
-            shares: session.shares, decided: session.decided,
-            offset: session.offset == 0 ? nil : session.offset)
     }
 
     mutating func entry(_ segment: Segment, layer: Int) -> Manifest.SegmentEntry {

@@ -12,7 +12,7 @@ public struct CompressedCache: Sendable {
     public let report: Report
     let layers: [LayerCache]
     /// What goes on from here; nil when this is no snapshot of a session.
-    var session: SavedSession?
+    var session: SavedSession<Storage>?
 
     init(
         plan: Plan, tokens: Int, metadata: [String: String], report: Report, layers: [LayerCache]

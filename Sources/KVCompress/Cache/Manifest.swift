@@ -43,26 +43,6 @@ struct Manifest: Codable {
         var heads: [[SegmentEntry]]
     }
 
-    struct SessionLayerEntry: Codable {
-        var newest: Int
-        var observed: Int
-        var received: Place?
-        var queries: Place?
-        var queryHeads: Int
-        var queryCount: Int
-    }
-
-    struct SessionEntry: Codable {
-        var layers: [SessionLayerEntry]
-        var isCompressed: Bool
-        var interval: Int?
-        var observe: Int?
-        var slidingWindows: [Int?]
-        var shares: [[Double]]?
-        var decided: Double?
-        var offset: Int?
-    }
-
     var plan: Plan
     var tokens: Int
     var peakBytes: Int
@@ -73,5 +53,5 @@ struct Manifest: Codable {
     var sections: [String]
     var layers: [LayerEntry]
     /// What a session needs to go on; nil when the cache is no snapshot of one.
-    var session: SessionEntry?
+    var session: SavedSession<Place>?
 }

@@ -23,13 +23,9 @@ extension Placement {
     var mapsValues: Bool { false }
 }
 
-extension [LayerCache] {
-    /// The layers, each with the placement if that applies to it.
-    func placed(by placement: (any Placement)?) -> [LayerCache] {
-        enumerated().map { index, layer in
-            var layer = layer
-            layer.placement = placement.flatMap { index >= $0.first ? $0 : nil }
-            return layer
-        }
+extension Plan {
+    /// What a layer's entries are chosen by when they are read; nil when they are read whole.
+    func placement(of layer: Int) -> (any Placement)? {
+        placement.flatMap { layer >= $0.first ? $0 : nil }
     }
 }

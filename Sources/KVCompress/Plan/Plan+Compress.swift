@@ -74,9 +74,7 @@ extension Plan {
             let encode = plan.encode ?? .plain
             groups = plan.sharer?.groups(layers: layers) ?? (0..<layers).map { $0..<$0 + 1 }
             protected = (0..<layers).map { encode.protects($0, of: layers) }
-            placements = (0..<layers).map { layer in
-                plan.placement.flatMap { layer >= $0.first ? $0 : nil }
-            }
+            placements = (0..<layers).map { plan.placement(of: $0) }
         }
     }
 

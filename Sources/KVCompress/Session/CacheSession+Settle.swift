@@ -7,14 +7,9 @@ extension CacheSession {
     /// May be called again at any time, to compress what stands behind the window now.
     /// - Throws: `CompressionError`, as `Plan.compress` does; the session is then as it was.
     public func compress() throws(CompressionError) {
-        guard let behind = layers.firstIndex(where: { $0.tokens != tokens }) else {
-            isCompressed = true
-            return try settle(all: true)
-        }
-        throw CompressionError(
-            .session,
-            "layer \(behind) has \(layers[behind].tokens) tokens and layer 0 has \(tokens); "
-                + "append to every layer before compressing")
+        try checkStep(isWholeBefore: "compressing")
+        isCompressed = true
+        try settle(all: true)
     }
 
     /// Compresses what is due: whole intervals, or everything that the window does not hold.
@@ -67,7 +62,7 @@ extension CacheSession {
             rows.queries = layers[index].observedQueries(most: count)
             return rows
         }
-        let written = try encoded(inputs, unit, plan)
+        let written = try staged(inputs, as: unit, by: plan).layers
         for (place, layer) in sealed.enumerated() {
             for head in layers[layer].settled.heads.indices {
                 layers[layer].settled.heads[head] += written[place].heads[head]
@@ -79,17 +74,6 @@ extension CacheSession {
         for layer in sealed {
             layers[layer].settled.joinTail(Self.fullSegment, allocator: allocator)
         }
-    }
-
-    private func encoded(
-        _ rows: [CacheLayer], _ unit: SessionUnit, _ plan: Plan
-    ) throws(CompressionError) -> [LayerCache] {
-        let cache = try Cache(layers: rows, metadata: options.metadata)
-        let observation = Observation(
-            cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
-        return try plan.stages(
-            observation, over: scope(unit), directory: options.directory
-        ).0
     }
 
     /// Segments that no query will see again go.
@@ -106,10 +90,6 @@ extension CacheSession {
     /// Applies the plan to what is left and what came.
     private func rewrite(_ rewritten: [Int]) throws(CompressionError) {
         let isFirst = layers[rewritten[0]].settledTokens == 0
-        let counts = Set(
-            rewritten.flatMap { layer in
-                layers[layer].settled.heads.indices.map { layers[layer].settled.entries($0) }
-            })
         var fresh = layers
         var said: [String] = []
         func take(_ unit: SessionUnit, _ result: SettledUnit) {
@@ -127,7 +107,7 @@ extension CacheSession {
             }
             said += result.remarks
         }
-        if isFirst || counts.count == 1 {
+        if isFirst || isEven(rewritten) {
             let unit = SessionUnit(layers: rewritten)
             let result = try settled(unit, by: isFirst ? plan : try plan(again: nil))
             take(unit, result)
@@ -148,22 +128,24 @@ extension CacheSession {
 
     /// Layers whose heads hold as much as each other are rewritten together where they share, others head by head.
     private func units(of rewritten: [Int]) -> [SessionUnit] {
-        let groups = plan.sharer?.groups(layers: layers.count) ?? layers.indices.map { $0..<$0 + 1 }
-        return groups.flatMap { group -> [SessionUnit] in
+        Plan.Scope(plan, layers: layers.count).groups.flatMap { group -> [SessionUnit] in
             let members = group.filter(rewritten.contains)
-            let counts = Set(
-                members.flatMap { layer in
-                    layers[layer].settled.heads.indices.map { layers[layer].settled.entries($0) }
-                })
-            if counts.count == 1 { return [SessionUnit(layers: members)] }
+            if isEven(members) { return [SessionUnit(layers: members)] }
             return members.flatMap { layer -> [SessionUnit] in
-                let heads = layers[layer].settled.heads.indices
-                if Set(heads.map { layers[layer].settled.entries($0) }).count == 1 {
-                    return [SessionUnit(layers: [layer])]
+                if isEven([layer]) { return [SessionUnit(layers: [layer])] }
+                return layers[layer].settled.heads.indices.map {
+                    SessionUnit(layers: [layer], heads: $0..<$0 + 1)
                 }
-                return heads.map { SessionUnit(layers: [layer], heads: $0..<$0 + 1) }
             }
         }
+    }
+
+    /// Whether all heads of some layers hold as many entries.
+    private func isEven(_ some: [Int]) -> Bool {
+        let counts = some.lazy.map { self.layers[$0].settled }.flatMap { settled in
+            settled.heads.indices.map { settled.entries($0) }
+        }
+        return Set(counts).count == 1
     }
 
     /// The plan for entries that went through it before: shares are of the whole past, and what cannot be done

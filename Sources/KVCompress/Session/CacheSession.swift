@@ -49,9 +49,7 @@ public final class CacheSession {
         }
         guard !geometry.isEmpty else { throw CompressionError(.cache, "a session of no layers") }
         for (index, layer) in geometry.enumerated() {
-            guard layer.kvHeads > 0, (1...1024).contains(layer.keyDim),
-                (1...1024).contains(layer.valueDim)
-            else {
+            guard layer.isValid else {
                 throw CompressionError(
                     .cache,
                     "layer \(index): \(layer.kvHeads) kv heads of key dim \(layer.keyDim) and value dim "
@@ -140,20 +138,21 @@ public final class CacheSession {
         try check(keys, values, layer: layer)
         let keys = unshifted(keys)
         if layer == 0 {
-            guard let behind = layers.firstIndex(where: { $0.tokens != layers[0].tokens }) else {
-                try settle()
-                return add(layer, keys, values)
-            }
-            throw CompressionError(
-                .session,
-                "layer \(behind) has \(layers[behind].tokens) tokens and layer 0 has \(tokens); "
-                    + "append to every layer before the next step")
+            try checkStep(isWholeBefore: "the next step")
+            try settle()
         }
-        add(layer, keys, values)
+        layers[layer].append(keys, values, allocator: allocator, kernels: kernels)
     }
 
-    private func add(_ layer: Int, _ keys: [Rows], _ values: [Rows]) {
-        layers[layer].append(keys, values, allocator: allocator, kernels: kernels)
+    /// Refuses a session some of whose layers wait for a step's tokens.
+    ///
+    /// - Parameter what: what needs the step to be whole, for people.
+    package func checkStep(isWholeBefore what: String) throws(CompressionError) {
+        guard let behind = layers.firstIndex(where: { $0.tokens != tokens }) else { return }
+        throw CompressionError(
+            .session,
+            "layer \(behind) has \(layers[behind].tokens) tokens and layer 0 has \(tokens); "
+                + "append to every layer before \(what)")
     }
 
     /// Attention of the newest tokens over everything at or before each.
@@ -185,7 +184,7 @@ public final class CacheSession {
             queries, options: options, allocator: allocator)
         if observes {
             layers[layer].observe(
-                queries, most: self.options.observe ?? .max / 2, allocator: allocator,
+                queries, most: self.options.observe, allocator: allocator,
                 kernels: kernels)
         }
         return outputs
@@ -228,13 +227,10 @@ public final class CacheSession {
                 "\(queries.count) query heads for layer \(layer), which had \(before.count) before")
         }
         for (head, rows) in queries.enumerated() {
-            guard let found = kernels.firstBeyond(rows, limit: .greatestFiniteMagnitude) else {
-                continue
-            }
-            throw CompressionError(
-                .values,
-                "layer \(layer), query head \(head), row \(found.row): \(found.value) is not finite"
-            )
+            let limit = Float.greatestFiniteMagnitude
+            guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
+            throw .beyond(
+                limit, found.value, "layer \(layer), query head \(head), row \(found.row)")
         }
     }
 
@@ -260,12 +256,9 @@ public final class CacheSession {
                     )
                 }
                 guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
-                throw CompressionError(
-                    .values,
-                    "layer \(layer), \(name) head \(head), token \(layers[layer].tokens + found.row): \(found.value) "
-                        + (found.value.isFinite
-                            ? "is beyond \(limit), the largest that the plan can store"
-                            : "is not finite"))
+                let token = layers[layer].tokens + found.row
+                throw .beyond(
+                    limit, found.value, "layer \(layer), \(name) head \(head), token \(token)")
             }
         }
     }

@@ -9,8 +9,6 @@ struct RowLog: Sendable {
 
     init(dim: Int) { self.dim = dim }
 
-    /// Bytes that the rows are made of.
-    var byteCount: Int { count * dim * 4 }
     /// Bytes held for them.
     var residentBytes: Int { storage?.byteCount ?? 0 }
 

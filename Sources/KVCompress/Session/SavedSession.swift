@@ -1,16 +1,18 @@
 /// What a session needs to go on, beside the entries: kept with a compressed cache that is a snapshot of one.
-struct SavedSession: Sendable {
-    struct Layer: Sendable {
+///
+/// `Bytes` are a storage in memory, or where a manifest says that they stand.
+struct SavedSession<Bytes> {
+    struct Layer {
         /// The newest rows of every head, its last segment, that are not compressed yet.
         var newest: Int
         /// Queries that were observed and are gone.
         var observed: Int
         /// Attention that settled entries received, head by head: f32, packed; nil when nobody asks.
-        var received: Storage?
+        var received: Bytes?
         /// Queries that wait to be observed: `queryHeads x queryCount x keyDim`, f32, packed.
-        var queries: Storage?
-        var queryHeads = 0
-        var queryCount = 0
+        var queries: Bytes?
+        var queryHeads: Int
+        var queryCount: Int
     }
 
     var layers: [Layer]
@@ -20,8 +22,33 @@ struct SavedSession: Sendable {
     var slidingWindows: [Int?]
     var shares: [[Double]]?
     var decided: Double?
-    var offset = 0
+    /// How far positions were moved; nil when they were not.
+    var offset: Int?
+
+    /// The same with every run of bytes replaced; `what` it holds and its layer are told.
+    func map<Other, Failure: Error>(
+        _ replace: (_ bytes: Bytes, _ what: String, _ layer: Int) throws(Failure) -> Other
+    ) throws(Failure) -> SavedSession<Other> {
+        var others: [SavedSession<Other>.Layer] = []
+        for (index, layer) in layers.enumerated() {
+            var received: Other?, queries: Other?
+            if let bytes = layer.received { received = try replace(bytes, "received", index) }
+            if let bytes = layer.queries { queries = try replace(bytes, "queries", index) }
+            others.append(
+                .init(
+                    newest: layer.newest, observed: layer.observed, received: received,
+                    queries: queries, queryHeads: layer.queryHeads, queryCount: layer.queryCount))
+        }
+        return SavedSession<Other>(
+            layers: others, isCompressed: isCompressed, interval: interval, observe: observe,
+            slidingWindows: slidingWindows, shares: shares, decided: decided, offset: offset)
+    }
 }
+
+extension SavedSession: Sendable where Bytes: Sendable {}
+extension SavedSession.Layer: Sendable where Bytes: Sendable {}
+extension SavedSession: Codable where Bytes: Codable {}
+extension SavedSession.Layer: Codable where Bytes: Codable {}
 
 extension CacheSession {
     /// What stands now, as a compressed cache: entries in the plan's form, and behind them the rows that are not
@@ -42,7 +69,7 @@ extension CacheSession {
             layers: layers.map { layer in
                 let queries = layer.queries.flatMap { $0.rows.floats() }
                 let received = layer.received.flatMap(\.self)
-                return SavedSession.Layer(
+                return .init(
                     newest: layer.newest, observed: layer.observed,
                     received: received.isEmpty ? nil : Storage(copying: received),
                     queries: queries.isEmpty ? nil : Storage(copying: queries),
@@ -50,7 +77,7 @@ extension CacheSession {
             },
             isCompressed: isCompressed, interval: options.interval, observe: options.observe,
             slidingWindows: options.slidingWindows, shares: shares, decided: decided,
-            offset: offset)
+            offset: offset == 0 ? nil : offset)
         return cache
     }
 
@@ -81,7 +108,7 @@ extension CacheSession {
                 resuming: cache.layers[index], cache.session?.layers[index], tokens: cache.tokens,
                 index, allocator: allocator, kernels: kernels)
         }
-        if let moved = cache.session?.offset, moved != 0 {
+        if let moved = cache.session?.offset {
             // The metadata that says how is part of the file, and nobody's word is taken.
             try checkShift(moved)
             offset = moved
@@ -101,7 +128,8 @@ extension SessionLayer {
     }
 
     fileprivate init(
-        resuming layer: LayerCache, _ saved: SavedSession.Layer?, tokens: Int, _ index: Int,
+        resuming layer: LayerCache, _ saved: SavedSession<Storage>.Layer?, tokens: Int,
+        _ index: Int,
         allocator: Allocator, kernels: Kernels
     ) throws(CompressionError) {
         func fail(_ what: String) -> CompressionError {

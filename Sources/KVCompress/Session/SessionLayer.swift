@@ -20,27 +20,6 @@ struct SessionLayer: Sendable {
     /// Rows that are not compressed yet.
     var newest: Int { keys[0].count }
 
-    init(_ geometry: LayerGeometry) {
-        settled = LayerCache(
-            geometry: geometry, heads: [HeadCache](repeating: [], count: geometry.kvHeads))
-        keys = [RowLog](repeating: RowLog(dim: geometry.keyDim), count: geometry.kvHeads)
-        values = [RowLog](repeating: RowLog(dim: geometry.valueDim), count: geometry.kvHeads)
-    }
-
-    /// A layer that stood before.
-    init(
-        settled: LayerCache, received: [[Float]], observed: Int, settledTokens: Int,
-        keys: [RowLog], values: [RowLog], queries: [RowLog]
-    ) {
-        self.settled = settled
-        self.received = received
-        self.observed = observed
-        self.settledTokens = settledTokens
-        self.keys = keys
-        self.values = values
-        self.queries = queries
-    }
-
     mutating func append(_ keys: [Rows], _ values: [Rows], allocator: Allocator, kernels: Kernels) {
         for head in keys.indices {
             self.keys[head].append(keys[head], allocator: allocator, kernels: kernels)
@@ -49,7 +28,7 @@ struct SessionLayer: Sendable {
     }
 
     /// Keeps queries of the newest tokens, of all that were kept the last `most`.
-    mutating func observe(_ queries: [Rows], most: Int, allocator: Allocator, kernels: Kernels) {
+    mutating func observe(_ queries: [Rows], most: Int?, allocator: Allocator, kernels: Kernels) {
         if self.queries.isEmpty {
             self.queries = queries.map { RowLog(dim: $0.dim) }
         }
@@ -57,7 +36,7 @@ struct SessionLayer: Sendable {
             self.queries[head].append(queries[head], allocator: allocator, kernels: kernels)
             let count = self.queries[head].count
             // Amortised: what is too old goes when it is as much as what stays.
-            if count >= 2 * most {
+            if let most, count / 2 >= most {
                 self.queries[head].removeFirst(count - most, allocator: allocator)
             }
         }
@@ -109,5 +88,16 @@ struct SessionLayer: Sendable {
         for head in queries.indices where !observed {
             queries[head].removeLast(min(gone, queries[head].count))
         }
+    }
+}
+
+extension SessionLayer {
+    /// An empty layer.
+    init(_ geometry: LayerGeometry) {
+        self.init(
+            settled: LayerCache(
+                geometry: geometry, heads: [HeadCache](repeating: [], count: geometry.kvHeads)),
+            keys: [RowLog](repeating: RowLog(dim: geometry.keyDim), count: geometry.kvHeads),
+            values: [RowLog](repeating: RowLog(dim: geometry.valueDim), count: geometry.kvHeads))
     }
 }

@@ -24,15 +24,11 @@ extension CacheSession {
 
     /// A plan over what the unit holds: settled entries and all newest rows, with the queries since.
     func settled(_ unit: SessionUnit, by plan: Plan) throws(CompressionError) -> SettledUnit {
-        let cache = try Cache(
-            layers: unit.layers.map { rows(of: $0, heads(unit, $0)) }, metadata: options.metadata)
-        let observation = Observation(
-            cache: cache, kernels: kernels, workers: options.workers, allocator: allocator)
-        var result = SettledUnit(layers: [], received: [], remarks: [])
-        (result.layers, result.remarks) = try plan.stages(
-            observation, over: scope(unit), directory: options.directory)
+        let (settled, remarks, observation) = try staged(
+            unit.layers.map { rows(of: $0, heads(unit, $0)) }, as: unit, by: plan)
+        var result = SettledUnit(layers: settled, received: [], remarks: remarks)
         if plan.accumulates {
-            result.received = zip(cache.layers.indices, result.layers).map { layer, settled in
+            result.received = settled.enumerated().map { layer, settled in
                 settled.heads.indices.map { head in
                     observation.received(layer: layer, head: head, by: settled)
                 }
@@ -41,8 +37,22 @@ extension CacheSession {
         return result
     }
 
+    /// All stages of a plan over rows that stand for a unit, and what was seen of them.
+    func staged(
+        _ rows: [CacheLayer], as unit: SessionUnit, by plan: Plan
+    ) throws(CompressionError) -> (
+        layers: [LayerCache], remarks: [String], observation: Observation
+    ) {
+        let observation = Observation(
+            cache: try Cache(layers: rows, metadata: options.metadata), kernels: kernels,
+            workers: options.workers, allocator: allocator)
+        let (layers, remarks) = try plan.stages(
+            observation, over: scope(unit), directory: options.directory)
+        return (layers, remarks, observation)
+    }
+
     /// What the plan says of the unit's layers.
-    func scope(_ unit: SessionUnit) -> Plan.Scope {
+    private func scope(_ unit: SessionUnit) -> Plan.Scope {
         let all = Plan.Scope(plan, layers: layers.count)
         var scope = all
         scope.protected = unit.layers.map { all.protected[$0] }
@@ -63,16 +73,17 @@ extension CacheSession {
     /// Entries and newest rows of some heads as a layer of a cache.
     private func rows(of index: Int, _ heads: Range<Int>) -> CacheLayer {
         let layer = layers[index]
-        let most = options.observe ?? .max
+        // Queries of what was taken back may be more than rows, and no more than these may follow each other.
+        let rows = layer.settled.entries(heads.lowerBound) + layer.newest
+        let most = min(options.observe ?? .max, rows)
         let queries = layer.observedQueries(most: most).map { all in
             let group = all.count / layer.geometry.kvHeads
             return Array(all[heads.lowerBound * group..<heads.upperBound * group])
         }
         guard layer.settledTokens > 0 else {
-            // Queries of what was taken back may be more than rows.
             return CacheLayer(
                 keys: layer.keys[heads].map(\.rows), values: layer.values[heads].map(\.rows),
-                queries: queries.map { $0.map { $0[max(0, $0.count - layer.newest)..<$0.count] } })
+                queries: queries)
         }
         var result = CacheLayer(keys: [], values: [], queries: queries)
         var origins: [EntryOrigins] = []
@@ -88,11 +99,6 @@ extension CacheSession {
                     mass: layer.settled.mass(head).followed(by: newest.count),
                     received: received.isEmpty
                         ? [] : received + [Float](repeating: 0, count: newest.count)))
-        }
-        // No more queries than rows may follow each other.
-        if let count = queries?[0].count, count > result.keys[0].count {
-            let rows = result.keys[0].count
-            result.queries = queries?.map { $0[count - rows..<count] }
         }
         result.origins = LayerOrigins(
             heads: origins, tokens: layer.tokens, observed: layer.observed)

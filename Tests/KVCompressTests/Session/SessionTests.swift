@@ -175,7 +175,7 @@ import Testing
         try driver.session.compress()
         try driver.feed(70..<100)
         let good = driver.session.snapshot()
-        let spoil: [(inout SavedSession) -> Void] = [
+        let spoil: [(inout SavedSession<Storage>) -> Void] = [
             { $0.layers[0].newest = 29 }, { $0.layers[1].newest = -1 }, { $0.layers[1].newest = 0 },
             { $0.layers[0].newest = .max }, { $0.interval = 0 }, { $0.interval = -65 },
             { $0.slidingWindows = [1] }, { $0.slidingWindows = [-5, nil] },
