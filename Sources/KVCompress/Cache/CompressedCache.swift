@@ -30,6 +30,9 @@ public struct CompressedCache: Sendable {
     /// What every byte is, counted anew.
     public var ledger: Ledger { Ledger(layers) }
 
+    /// What every byte of one layer is, those included that it shares with others.
+    package func ledger(layer: Int) -> Ledger { Ledger([layers[layer]]) }
+
     /// Attention of a layer's query heads over its entries, computed on the compressed form.
     ///
     /// No copy of the entries is decoded beyond one block. Reads the layer's stored bytes once for every
