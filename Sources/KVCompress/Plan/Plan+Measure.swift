@@ -9,4 +9,10 @@ extension Plan {
 
     /// Whether queries choose entries in a way that `valuesRead` does not describe.
     package var choosesOtherwise: Bool { placement != nil && !(placement is KCache) }
+
+    /// Whether a stage looks at queries.
+    package var needsQueries: Bool { observesQueries }
+
+    /// Whether every token keeps an entry of its own, which is read.
+    package var keepsAll: Bool { eviction == nil && merger == nil && placement == nil }
 }

@@ -49,7 +49,7 @@ struct AttendBench {
             try Naive.check(
                 try first.attend(queries, layer: layer, options: options), of: queries, first,
                 layer: layer, "\(first.plan), \(tokens) tokens, \(isa.rawValue), layer \(layer)",
-                workers: options.workers)
+                most: first.plan.valuesRead, workers: options.workers)
         }
         let bytes = try rotation.places.map {
             try rotation.caches[$0.cache].bytesRead(queries, layer: $0.layer, options)
@@ -57,19 +57,17 @@ struct AttendBench {
         return Contestant(
             work: "attend", codec: first.plan.description, tokens: tokens, isa: isa,
             threads: sitting.threads, bytes: bytes,
-            yardstick: Yardstick(
-                threads: sitting.threads,
-                byteCount: shape.cached ? max(4096, bytes[0]) : Bandwidth.workingSet),
+            yardstick: shape.yardstick(.read, threads: sitting.threads, bytes: bytes[0]),
             inARow: shape.cached ? 8 : 0,
             step: { step in
                 let place = rotation.places[step]
                 _ = try rotation.caches[place.cache].attend(
                     queries, layer: place.layer, options: options)
             },
-            figures: { milliseconds in
+            figures: { _, _ in
                 BenchFigures(
                     queryHeads: shape.heads.query, kvHeads: shape.heads.kv, dim: shape.dim,
-                    ratio: first.report.ratio, tokensPerSecond: 1e3 / milliseconds)
+                    ratio: first.report.ratio)
             })
     }
 }

@@ -12,6 +12,12 @@ struct Bench: ParsableCommand {
             the quartiles, in percent of the median.
 
             attend   one decode step of one layer, on its compressed cache, for every --codec
+            encode   writing layers in f32, as --codec does it and by its codec alone, beside memcpy
+            select   signatures' distances, KVCrush's choice beside the prefill, KVMerger, MiniCache
+            prefill  causal attention of a prompt over itself, and attention received on top
+            step     what a session's decode step costs beside its kernels
+            batch    tokens a second at the largest batch that fits a memory, f16 against --codec
+            place    attention that reads few values, in memory and when they are in a cold file
 
             Examples:
               kvc bench attend --codec q4 --tokens 32768
@@ -56,11 +62,17 @@ struct Bench: ParsableCommand {
 
 /// What can be measured.
 enum BenchWork: String, CaseIterable, ExpressibleByArgument {
-    case attend, all
+    case attend, encode, select, prefill, step, batch, place, all
 
     func run(_ shape: BenchShape, _ sitting: Sitting) throws {
         switch self {
         case .attend: try AttendBench(shape).run(sitting)
+        case .encode: try EncodeBench(shape).run(sitting)
+        case .select: try SelectBench(shape).run(sitting)
+        case .prefill: try PrefillBench(shape).run(sitting)
+        case .step: try StepBench(shape).run(sitting)
+        case .batch: try BatchBench(shape).run(sitting)
+        case .place: try PlaceBench(shape).run(sitting)
         case .all: break
         }
     }
@@ -108,6 +120,13 @@ struct BenchShape: ParsableArguments {
 
     /// The levels to measure.
     var levels: [InstructionSet] { isa.isEmpty ? [.best] : isa }
+
+    /// What bytes are held against: so few of them where caches may serve them.
+    func yardstick(_ kind: Yardstick.Kind, threads: Int, bytes: Int) -> Yardstick {
+        Yardstick(
+            kind: kind, threads: threads,
+            byteCount: cached ? min(max(4096, bytes), Bandwidth.workingSet) : Bandwidth.workingSet)
+    }
 
     /// The token counts to measure.
     func tokens(default count: Int...) -> [Int] { tokens.isEmpty ? count : tokens.map(\.count) }

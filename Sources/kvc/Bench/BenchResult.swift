@@ -11,9 +11,11 @@ struct BenchFigures: Encodable {
     /// Floating-point operations a second, in thousands of millions.
     var gigaflops: Double?
     var tokensPerSecond: Double?
-    /// Times as fast as the work that the note names.
+    /// Sequences whose caches fit the memory.
+    var batch: Int?
+    /// Times as fast as what the note names.
     var speedup: Double?
-    /// Time in percent of the work that the note names.
+    /// Time in percent of that of what the note names.
     var percent: Double?
     var microsecondsPerLayer: Double?
     var allocationsPerStep: Double?
@@ -21,13 +23,29 @@ struct BenchFigures: Encodable {
     var note: String?
 
     enum CodingKeys: String, CodingKey {
-        case dim, ratio, speedup, percent, note
+        case dim, ratio, batch, speedup, percent, note
         case queryHeads = "query_heads"
         case kvHeads = "kv_heads"
         case gigaflops = "gflop_per_s"
         case tokensPerSecond = "tokens_per_second"
         case microsecondsPerLayer = "microseconds_per_layer"
         case allocationsPerStep = "allocations_per_step"
+    }
+}
+
+extension BenchFigures {
+    /// What a table has no columns for.
+    fileprivate var text: String {
+        func number(_ format: String, _ value: Double?) -> String? {
+            value.map { String(format: format, $0) }
+        }
+        let words = [
+            number("%.0f GFLOP/s", gigaflops), number("%.1f us a layer", microsecondsPerLayer),
+            number("%.1f allocations", allocationsPerStep), batch.map { "batch \($0)" },
+            number("%.1f tokens/s", tokensPerSecond), number("%.2fx", speedup),
+            number(percent.map { $0 < 1 ? "%.3f%%" : "%.1f%%" } ?? "", percent), note,
+        ]
+        return words.compactMap(\.self).joined(separator: ", ")
     }
 }
 
@@ -51,27 +69,29 @@ struct BenchResult: Encodable {
         let bandwidth: Double?
         let figures: BenchFigures
 
-        /// - Parameter seconds: of each step, round after round.
-        init(_ contestant: Contestant, seconds: [[Double]], bandwidth: Double?) {
+        /// - Parameters:
+        ///   - seconds: of each step, round after round.
+        ///   - mean: of the steps' medians, for a unit.
+        init(
+            _ contestant: Contestant, seconds: [[Double]], mean: Double, bandwidth: Double?,
+            figures: BenchFigures
+        ) {
             work = contestant.work
             codec = contestant.codec
             tokens = contestant.tokens
             isa = contestant.isa
             threads = contestant.threads
-            let medians = seconds.map(\.median)
-            let mean = medians.reduce(0, +) / Double(medians.count)
             milliseconds = 1e3 * mean
             // Steps may differ in size: each in units of its own median.
-            spread =
-                zip(seconds, medians).flatMap { times, median in
-                    times.map { $0 / median }
-                }.spread
+            spread = seconds.flatMap { times in times.map { $0 / times.median } }.spread
             yardstick = contestant.yardstick
             self.bandwidth = bandwidth
-            let bytes = Double(contestant.bytes.reduce(0, +)) / Double(contestant.bytes.count)
+            let bytes =
+                Double(contestant.bytes.reduce(0, +))
+                / Double(contestant.bytes.count * contestant.units)
             rate = yardstick == nil ? nil : bytes / mean
             share = bandwidth.map { bytes / mean / $0 }
-            figures = contestant.figures(milliseconds)
+            self.figures = figures
         }
 
         private enum CodingKeys: String, CodingKey {
@@ -141,7 +161,7 @@ struct BenchResult: Encodable {
     private var table: String {
         var table = Table(leading: 2)
         table.add([
-            "work", "codec", "tokens", "isa", "threads", "ms", "spread", "GB/s", "share", "of",
+            "work", "codec", "tokens", "isa", "threads", "ms", "spread", "GB/s", "share", "of", "",
         ])
         for row in results {
             let lines = planLines(row.codec, limit: 44)
@@ -154,7 +174,7 @@ struct BenchResult: Encodable {
                 row.yardstick.map {
                     $0.byteCount == Bandwidth.workingSet ? $0.kind.rawValue : "cache"
                 } ?? "",
-                row.figures.note ?? "",
+                row.figures.text,
             ])
             for line in lines.dropFirst() { table.add(["", line]) }
         }

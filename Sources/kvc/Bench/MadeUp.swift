@@ -6,6 +6,7 @@ import KVCompress
 struct MadeUp {
     let heads: HeadCounts
     let dim: Int
+    let format: ElementFormat
     private let pools: [Storage]
     private let tokens: Int
 
@@ -27,8 +28,6 @@ struct MadeUp {
             }
         }
     }
-
-    private let format: ElementFormat
 
     private func rows(_ layer: Int, place: Int, count: Int) -> Rows {
         Rows(
@@ -52,6 +51,20 @@ struct MadeUp {
             let numbers = rows(0, place: 2 * heads.kv + head, count: count).floats()
             return Rows(numbers.map { 2 * $0 }, dim: dim)
         }
+    }
+
+    /// So many rows in f32 that stand in memory of their own.
+    func rows(_ count: Int) -> Rows {
+        let pool = rows(0, place: 0, count: tokens).floats()
+        let storage = Storage(byteCount: count * dim * 4) { bytes in
+            pool.withUnsafeBytes { pool in
+                for start in stride(from: 0, to: bytes.count, by: pool.count) {
+                    (bytes.baseAddress! + start).copyMemory(
+                        from: pool.baseAddress!, byteCount: min(pool.count, bytes.count - start))
+                }
+            }
+        }
+        return Rows(storage: storage, byteOffset: 0, format: .f32, count: count, dim: dim)
     }
 
     /// Sums of four even numbers: mean 0, variance 1.

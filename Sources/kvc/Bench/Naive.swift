@@ -8,10 +8,11 @@ enum Naive {
     static let bound = 1e-3
 
     /// Refuses outputs of a compressed layer, one query per head, that are not what its entries make.
+    ///
+    /// - Parameter most: values that a query head reads; nil reads all.
     static func check(
         _ outputs: [[Float]], of queries: [Rows], _ cache: CompressedCache, layer: Int,
-        _ what: String,
-        workers: Workers
+        _ what: String, most: Int? = nil, workers: Workers
     ) throws {
         let group = queries.count / cache.geometry[layer].kvHeads
         let heads = workers.map(cache.geometry[layer].kvHeads) { kvHead in
@@ -19,7 +20,7 @@ enum Naive {
             return (kvHead * group..<(kvHead + 1) * group).map { head in
                 attention(
                     queries[head].floats(), keys: entries.keys, values: entries.values,
-                    bias: entries.votes.map { log(Double($0)) }, most: cache.plan.valuesRead)
+                    bias: entries.votes.map { log(Double($0)) }, most: most)
             }
         }
         for (head, exact) in heads.joined().enumerated() where exact.isDecided {
@@ -28,7 +29,9 @@ enum Naive {
     }
 
     /// Refuses an output that is further from the exact one than the bound.
-    static func compare(_ output: [Float], _ exact: [Double], _ what: String) throws {
+    static func compare(
+        _ output: [Float], _ exact: [Double], _ what: String, bound: Double = Naive.bound
+    ) throws {
         var difference = 0.0, size = 0.0
         for (a, b) in zip(output, exact) {
             difference += (Double(a) - b) * (Double(a) - b)
@@ -38,7 +41,7 @@ enum Naive {
         guard output.count == exact.count, error <= bound else {
             throw Failure(
                 description:
-                    "\(what): is \(error) from naive attention, more than \(bound); a wrong result is not timed",
+                    "\(what): is \(error) from the reference, more than \(bound); a wrong result is not timed",
                 status: .failure)
         }
     }

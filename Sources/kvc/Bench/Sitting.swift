@@ -15,10 +15,16 @@ struct Contestant {
     /// Times in a row that a step counts, behind one that does not; 0: it counts once, and nothing goes
     /// before it, as when other work comes in between.
     var inARow = 0
+    /// Things of which a step does so many, and for one of which its time and bytes are told.
+    var units = 1
+    /// What goes before a step, and is not timed.
+    var before: (Int) throws -> Void = { _ in }
     /// Does a step once.
     let step: (Int) throws -> Void
-    /// What else there is to say of it, given the time of a step in milliseconds.
-    var figures: (Double) -> BenchFigures = { _ in BenchFigures() }
+    /// What else there is to say of it, given its time in milliseconds and those of all that take turns with it.
+    var figures: (_ milliseconds: Double, _ all: [Double]) -> BenchFigures = { _, _ in
+        BenchFigures()
+    }
 }
 
 /// What times are held against.
@@ -63,7 +69,8 @@ final class Sitting {
     }
 
     /// Times contestants that were checked before: one round to warm up, then so many that count.
-    func time(_ contestants: [Contestant], rounds: Int) throws {
+    @discardableResult
+    func time(_ contestants: [Contestant], rounds: Int) throws -> [BenchResult.Row] {
         let rounds = self.rounds ?? rounds
         var seconds = contestants.map { $0.bytes.map { _ in [Double]() } }
         var beside: [Yardstick: [Double]] = [:]
@@ -76,6 +83,7 @@ final class Sitting {
             }
             for (index, contestant) in contestants.enumerated() {
                 for step in contestant.bytes.indices {
+                    try contestant.before(step)
                     if contestant.inARow > 0 { try contestant.step(step) }
                     for _ in 0..<max(1, contestant.inARow) {
                         let time = try ContinuousClock().measure { try contestant.step(step) }
@@ -84,12 +92,17 @@ final class Sitting {
                 }
             }
         }
-        for (contestant, seconds) in zip(contestants, seconds) {
-            results.append(
-                BenchResult.Row(
-                    contestant, seconds: seconds,
-                    bandwidth: contestant.yardstick.flatMap { beside[$0]?.median }))
+        let steps = zip(contestants, seconds).map { contestant, seconds in
+            seconds.map(\.median).reduce(0, +) / Double(seconds.count * contestant.units)
         }
+        let rows = contestants.indices.map { index in
+            BenchResult.Row(
+                contestants[index], seconds: seconds[index], mean: steps[index],
+                bandwidth: contestants[index].yardstick.flatMap { beside[$0]?.median },
+                figures: contestants[index].figures(1e3 * steps[index], steps.map { 1e3 * $0 }))
+        }
+        results += rows
+        return rows
     }
 
     @discardableResult
