@@ -46,15 +46,16 @@ public struct CompressedCache: Sendable {
 
     /// Asks the system to forget what it has in memory of mapped files, and says what share it kept.
     ///
+    /// - Parameter inOrder: whether they will be read from front to back, not here and there.
     /// - Returns: the share of the files' pages that are still in memory; nil where there are no files, or the system
     ///   does not say.
-    package func forgetMapped() -> Double? {
+    package func forgetMapped(inOrder: Bool = false) -> Double? {
         let segments = layers.lazy.flatMap { $0.heads.joined() }
         var storages: [ObjectIdentifier: Storage] = [:]
         for segment in segments where segment.values.storage.isMapped {
             storages[ObjectIdentifier(segment.values.storage)] = segment.values.storage
         }
-        let shares = storages.values.map { $0.forget() }
+        let shares = storages.values.map { $0.forget(inOrder: inOrder) }
         return shares.contains(nil) || shares.isEmpty
             ? nil : shares.reduce(0) { $0 + $1! } / Double(shares.count)
     }

@@ -43,6 +43,16 @@ struct Bench: ParsableCommand {
         guard `repeat`.map({ (1...10_000).contains($0) }) ?? true else {
             throw ValidationError("--repeat takes 1...10000.")
         }
+        guard shape.codec.isEmpty || work.takesCodec else {
+            throw ValidationError(
+                "'\(work.rawValue)' has its own plans; --codec goes with attend, encode, step, batch or place."
+            )
+        }
+        guard shape.tokens.isEmpty || work.takesTokens else {
+            throw ValidationError(
+                "'\(work.rawValue)' has its own sizes; --tokens goes with attend, encode, select, prefill, batch or place."
+            )
+        }
     }
 
     func run() throws {
@@ -63,6 +73,11 @@ struct Bench: ParsableCommand {
 /// What can be measured.
 enum BenchWork: String, CaseIterable, ExpressibleByArgument {
     case attend, encode, select, prefill, step, batch, place, all
+
+    /// Whether plans may be chosen.
+    var takesCodec: Bool { ![.select, .prefill, .all].contains(self) }
+    /// Whether sizes may be chosen.
+    var takesTokens: Bool { ![.step, .all].contains(self) }
 
     func run(_ shape: BenchShape, _ sitting: Sitting) throws {
         switch self {

@@ -163,8 +163,9 @@ struct BenchResult: Encodable {
         table.add([
             "work", "codec", "tokens", "isa", "threads", "ms", "spread", "GB/s", "share", "of", "",
         ])
+        let width = results.map(\.figures.text.count).max() ?? 0
         for row in results {
-            let lines = planLines(row.codec, limit: 44)
+            let lines = planLines(row.codec, limit: 44), words = row.figures.text
             table.add([
                 row.work, lines[0], row.tokens.grouped, row.isa.rawValue, "\(row.threads)",
                 String(format: row.milliseconds < 10 ? "%.3f" : "%.1f", row.milliseconds),
@@ -174,7 +175,7 @@ struct BenchResult: Encodable {
                 row.yardstick.map {
                     $0.byteCount == Bandwidth.workingSet ? $0.kind.rawValue : "cache"
                 } ?? "",
-                row.figures.text,
+                words + String(repeating: " ", count: width - words.count),
             ])
             for line in lines.dropFirst() { table.add(["", line]) }
         }

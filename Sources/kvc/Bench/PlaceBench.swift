@@ -61,7 +61,7 @@ struct PlaceBench {
             work: "place", codec: isWhole ? "all values" : plan.description, tokens: first.tokens,
             isa: isa, threads: sitting.threads, bytes: bytes,
             yardstick: shape.yardstick(.read, threads: sitting.threads, bytes: bytes[0]),
-            before: { step in if isCold { _ = caches[step].forgetMapped() } },
+            before: { step in if isCold { _ = caches[step].forgetMapped(inOrder: isWhole) } },
             step: { step in _ = try caches[step].attend(queries, layer: 0, options: options) },
             figures: { milliseconds, all in
                 BenchFigures(

@@ -7,15 +7,9 @@ struct SelectBench {
     private let tokens: [Int]
     private let shape: BenchShape
 
-    init(_ shape: BenchShape) throws {
+    init(_ shape: BenchShape) {
         self.shape = shape
         tokens = shape.tokens(default: 32_768)
-        guard shape.codec.isEmpty else {
-            throw Failure(
-                description:
-                    "select: takes no --codec; its methods are KVCrush, KVMerger and MiniCache",
-                status: .validationFailure)
-        }
     }
 
     func run(_ sitting: Sitting) throws {
@@ -30,7 +24,7 @@ struct SelectBench {
                 let source = MadeUp(tokens: tokens, heads: shape.heads, dim: shape.dim)
                 // Each thread has a layer, or a pair of them, to itself.
                 let cache = try Cache(
-                    layers: (0..<2 * sitting.threads).map { source.layer($0, queries: 64) })
+                    layers: (0..<2 * sitting.threads).map { source.layer($0, queries: 8) })
                 let options = CompressionOptions(
                     workers: sitting.workers(sitting.threads), instructionSet: isa)
                 try sitting.time(
