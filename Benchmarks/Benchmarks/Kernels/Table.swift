@@ -37,6 +37,12 @@ struct Scratch: @unchecked Sendable {
     let ones = some(1 << 13, Float(1))
     let words = some(1 << 13, UInt32(0))
     let counts = some(1 << 13, UInt32(0))
+    /// Every entry once.
+    let backwards = {
+        let indices = some(entries, UInt32(0))
+        for index in 0..<entries { indices[index] = UInt32(entries - 1 - index) }
+        return indices
+    }()
     let visible = some(entries, UInt32(entries))
     let prepared = some(1 << 14, UInt64(0))
 }
@@ -73,7 +79,7 @@ let rowKernels: [Kernel] = [
         kv_convert_f32_bf16($0, $3.prepared.halves, $2.floats, entries * $1.dim)
     },
     floatRows("gather rows") {
-        kv_gather_rows($0, $3.output, $2.base, $1.dim * 4, $3.words, entries, $1.dim * 4)
+        kv_gather_rows($0, $3.output, $2.base, $1.dim * 4, $3.backwards, entries, $1.dim * 4)
     },
     floatRows("find beyond") { isa, shape, block, _ in
         _ = kv_find_beyond(isa, block.floats, entries * shape.dim, 1e30)
