@@ -30,11 +30,15 @@ KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, c
             sums[r * chunks + k] = width == 16 ? load(a) : load_first(a, width);
         }
     for (size_t i = from; i < to; i++) {
-        const size_t t = entry(list, i), next = entry(list, i + rows_ahead);
+        const size_t t = entry(list, i);
+        const size_t next = entry(list, i + rows_ahead);
         f32x16 value[chunk_tile];
 #pragma unroll
         for (int k = 0; k < chunks; k++) {
-            prefetch(element_at(values, next, c + 16 * (size_t)k));
+            if (list.indices)
+                prefetch(element_at(values, next, c + 16 * (size_t)k));
+            else
+                prefetch_chunk(values, t, c + 16 * (size_t)k, dim);
             value[k] = load_elements(values, t, c + 16 * (size_t)k, width);
         }
 #pragma unroll

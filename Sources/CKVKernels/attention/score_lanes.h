@@ -13,7 +13,7 @@ KV_INLINE void score_chunk(f32x16 *sums, const float *queries, size_t dim, int q
     f32x16 key[key_tile];
 #pragma unroll
     for (int k = 0; k < key_rows; k++) {
-        prefetch(element_at(keys, t + (size_t)k + rows_ahead, c));
+        prefetch_chunk(keys, t + (size_t)k, c, dim);
         key[k] = load_elements(keys, t + (size_t)k, c, width);
     }
 #pragma unroll
