@@ -14,20 +14,13 @@ let package = Package(
             name: "Measure",
             dependencies: [
                 .product(name: "CKVKernels", package: "KVCompress"),
+                .product(name: "KVCompress", package: "KVCompress"),
                 .product(name: "Benchmark", package: "benchmark"),
             ]),
         .executableTarget(
             name: "Kernels",
             dependencies: ["Measure", .product(name: "Benchmark", package: "benchmark")],
             path: "Benchmarks/Kernels",
-            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
-        .executableTarget(
-            name: "Attention",
-            dependencies: [
-                "Measure", .product(name: "KVCompress", package: "KVCompress"),
-                .product(name: "Benchmark", package: "benchmark"),
-            ],
-            path: "Benchmarks/Attention",
             plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]),
     ],
     cLanguageStandard: .gnu17

@@ -25,7 +25,7 @@ struct KVC: ParsableCommand {
         subcommands: [
             Compare.self, Ask.self, Evaluate.self, Tune.self, SurveyCommand.self, Compress.self,
             Inspect.self,
-            Attend.self, ExportCommand.self, Score.self, Generate.self, Methods.self,
+            Attend.self, ExportCommand.self, Score.self, Generate.self, Bench.self, Methods.self,
             KernelsCommand.self,
         ]
     )

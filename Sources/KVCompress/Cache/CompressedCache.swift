@@ -30,6 +30,36 @@ public struct CompressedCache: Sendable {
     /// What every byte is, counted anew.
     public var ledger: Ledger { Ledger(layers) }
 
+    /// What every byte of one layer is, those included that it shares with others.
+    package func ledger(layer: Int) -> Ledger { Ledger([layers[layer]]) }
+
+    /// The same bytes, of which every query reads all: as if the plan placed nothing.
+    package var readWhole: CompressedCache {
+        let whole = layers.map { layer in
+            var layer = layer
+            layer.placement = nil
+            return layer
+        }
+        return CompressedCache(
+            plan: plan, tokens: tokens, metadata: metadata, report: report, layers: whole)
+    }
+
+    /// Asks the system to forget what it has in memory of mapped files, and says what share it kept.
+    ///
+    /// - Parameter inOrder: whether they will be read from front to back, not here and there.
+    /// - Returns: the share of the files' pages that are still in memory; nil where there are no files, or the system
+    ///   does not say.
+    package func forgetMapped(inOrder: Bool = false) -> Double? {
+        let segments = layers.lazy.flatMap { $0.heads.joined() }
+        var storages: [ObjectIdentifier: Storage] = [:]
+        for segment in segments where segment.values.storage.isMapped {
+            storages[ObjectIdentifier(segment.values.storage)] = segment.values.storage
+        }
+        let shares = storages.values.map { $0.forget(inOrder: inOrder) }
+        return shares.contains(nil) || shares.isEmpty
+            ? nil : shares.reduce(0) { $0 + $1! } / Double(shares.count)
+    }
+
     /// Attention of a layer's query heads over its entries, computed on the compressed form.
     ///
     /// No copy of the entries is decoded beyond one block. Reads the layer's stored bytes once for every

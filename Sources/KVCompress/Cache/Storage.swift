@@ -10,6 +10,7 @@ import Synchronization
 public final class Allocator: Sendable {
     private let held = Atomic<Int>(0)
     private let highest = Atomic<Int>(0)
+    private let asked = Atomic<Int>(0)
 
     private static let hugePage = 2 << 20
 
@@ -22,6 +23,9 @@ public final class Allocator: Sendable {
     /// The most that `heldBytes` has ever been, or been since `resetPeak()`.
     public var peakBytes: Int { highest.load(ordering: .relaxed) }
 
+    /// How often memory was asked for.
+    package var allocations: Int { asked.load(ordering: .relaxed) }
+
     /// Starts a new measurement of the peak from what is held now.
     public func resetPeak() { highest.store(heldBytes, ordering: .relaxed) }
 
@@ -29,6 +33,7 @@ public final class Allocator: Sendable {
     public func allocate(_ byteCount: Int) -> Storage {
         let now = held.add(byteCount, ordering: .relaxed).newValue
         highest.max(now, ordering: .relaxed)
+        asked.add(1, ordering: .relaxed)
         let isLarge = byteCount >= Self.hugePage
         let base = UnsafeMutableRawPointer.allocate(
             byteCount: max(byteCount, 1), alignment: isLarge ? Self.hugePage : 64)

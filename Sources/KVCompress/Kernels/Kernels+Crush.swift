@@ -62,3 +62,29 @@ extension Kernels {
         }
     }
 }
+
+/// Hamming distances of signatures that stand in a row to an anchor.
+package struct SignatureDistances: Sendable {
+    private let kernels: Kernels
+    private let signatures: Storage
+    private let bytes: Int
+
+    /// - Parameters:
+    ///   - signatures: packed, each of so many `bytes`.
+    package init(_ signatures: Storage, bytes: Int, instructionSet: InstructionSet) {
+        self.signatures = signatures
+        self.bytes = bytes
+        kernels = Kernels(instructionSet)
+    }
+
+    /// Bits in which each signature of a range differs from the anchor.
+    package func callAsFunction(
+        _ range: Range<Int>, to anchor: [UInt8], into distances: UnsafeMutablePointer<UInt32>
+    ) {
+        precondition(range.upperBound * bytes <= signatures.byteCount && anchor.count == bytes)
+        kv_hamming(
+            kernels.isa, distances,
+            signatures.base.assumingMemoryBound(to: UInt8.self) + range.lowerBound * bytes,
+            range.count, bytes, anchor)
+    }
+}

@@ -9,6 +9,15 @@ extension ElementFormat {
     ) {
         Kernels.best.convert(source, self, count: count, to: floats)
     }
+
+    /// Converts `count` packed f32 numbers to this format.
+    ///
+    /// - Parameter destination: aligned to the elements.
+    package func encode(
+        _ floats: UnsafePointer<Float>, count: Int, to destination: UnsafeMutableRawPointer
+    ) {
+        Kernels.best.convert(floats, count: count, to: self, at: destination)
+    }
 }
 
 extension Kernels {
