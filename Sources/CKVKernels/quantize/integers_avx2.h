@@ -54,6 +54,11 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_low_bytes(low, word);
 }
 
+/// half[i] += bit i.
+static inline void add_bits(uint16_t half[16], uint32_t bits) {
+    for (int i = 0; i < 16; i++) half[i] = (uint16_t)(half[i] + (bits >> i & 1));
+}
+
 /// A vector whose largest is the largest magnitude of four.
 static inline f32x16 largest_magnitudes(const f32x16 x[4]) {
     return maximum(maximum(magnitude(x[0]), magnitude(x[1])),

@@ -28,6 +28,12 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_bytes(low, x);
 }
 
+/// half[i] += bit i.
+static inline void add_bits(uint16_t half[16], uint32_t bits) {
+    const __m256i all = _mm256_loadu_si256((const __m256i *)half), one = _mm256_set1_epi16(1);
+    _mm256_storeu_si256((__m256i *)half, _mm256_mask_add_epi16(all, (__mmask16)bits, all, one));
+}
+
 /// A vector whose largest is the largest magnitude of four.
 static inline f32x16 largest_magnitudes(const f32x16 x[4]) {
     enum { magnitudes = 0x0b }; // the larger of both magnitudes, without a sign
