@@ -223,19 +223,30 @@ KV_INLINED void accumulate_rows(const int rows, const int bits, float *accumulat
         add_per_token(rows, bits, accumulator, w, stride, tiles, n, quantizer);
 }
 
-KV_INLINED void accumulate(const int bits, float *accumulator, const float *rescale, size_t rows,
-                           const float *weights, size_t weights_stride, const uint8_t *tiles,
-                           const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
-                           const uint32_t *indices, size_t index_count, kv_quantizer quantizer) {
+/// `together`: two and three rows have loops of their own, too.
+KV_INLINED void accumulate(const int bits, const bool together, float *accumulator,
+                           const float *rescale, size_t rows, const float *weights,
+                           size_t weights_stride, const uint8_t *tiles, const uint16_t *scales,
+                           const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices,
+                           size_t index_count, kv_quantizer quantizer) {
     size_t r = 0;
     for (; r + 4 <= rows; r += 4)
         accumulate_rows(4, bits, accumulator + r * quantizer.dim, rescale + r,
                         weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
                         n, indices, index_count, quantizer);
-    for (; r < rows; r++)
-        accumulate_rows(1, bits, accumulator + r * quantizer.dim, rescale + r,
+    if (together && rows - r == 3)
+        accumulate_rows(3, bits, accumulator + r * quantizer.dim, rescale + r,
                         weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
                         n, indices, index_count, quantizer);
+    else if (together && rows - r == 2)
+        accumulate_rows(2, bits, accumulator + r * quantizer.dim, rescale + r,
+                        weights + r * weights_stride, weights_stride, tiles, scales, zeros, first,
+                        n, indices, index_count, quantizer);
+    else
+        for (; r < rows; r++)
+            accumulate_rows(1, bits, accumulator + r * quantizer.dim, rescale + r,
+                            weights + r * weights_stride, weights_stride, tiles, scales, zeros,
+                            first, n, indices, index_count, quantizer);
 }
 
 #define KV_ACCUMULATE(bits, isa)                                                                   \
@@ -245,13 +256,14 @@ KV_INLINED void accumulate(const int bits, float *accumulator, const float *resc
         const uint16_t *zeros, size_t first, size_t n, const uint32_t *indices,                    \
         size_t index_count, kv_quantizer quantizer) {                                              \
         if (is_usual(quantizer, n) && quantizer.dim == 128)                                        \
-            accumulate(bits, accumulator, rescale, rows, weights, weights_stride, tiles, scales,   \
-                       zeros, first, kv_block, indices, index_count, usual(quantizer, 128));       \
+            accumulate(bits, true, accumulator, rescale, rows, weights, weights_stride, tiles,     \
+                       scales, zeros, first, kv_block, indices, index_count,                       \
+                       usual(quantizer, 128));                                                     \
         else if (is_usual(quantizer, n))                                                           \
-            accumulate(bits, accumulator, rescale, rows, weights, weights_stride, tiles, scales,   \
-                       zeros, first, kv_block, indices, index_count,                               \
+            accumulate(bits, true, accumulator, rescale, rows, weights, weights_stride, tiles,     \
+                       scales, zeros, first, kv_block, indices, index_count,                       \
                        usual(quantizer, quantizer.dim));                                           \
         else                                                                                       \
-            accumulate(bits, accumulator, rescale, rows, weights, weights_stride, tiles, scales,   \
-                       zeros, first, n, indices, index_count, quantizer);                          \
+            accumulate(bits, false, accumulator, rescale, rows, weights, weights_stride, tiles,    \
+                       scales, zeros, first, n, indices, index_count, quantizer);                  \
     }

@@ -210,16 +210,25 @@ KV_INLINED void score_rows(const int rows, const int bits, float *logits, size_t
                         tiles, n, quantizer);
 }
 
-KV_INLINED void score(const int bits, float *logits, size_t logits_stride, const void *queries,
-                      size_t rows, const uint8_t *tiles, const uint16_t *scales,
-                      const uint16_t *zeros, size_t first, size_t n, kv_quantizer quantizer) {
+/// `together`: two and three rows have loops of their own, too.
+KV_INLINED void score(const int bits, const bool together, float *logits, size_t logits_stride,
+                      const void *queries, size_t rows, const uint8_t *tiles,
+                      const uint16_t *scales, const uint16_t *zeros, size_t first, size_t n,
+                      kv_quantizer quantizer) {
     size_t r = 0;
     for (; r + 4 <= rows; r += 4)
         score_rows(4, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
                    quantizer);
-    for (; r < rows; r++)
-        score_rows(1, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
+    if (together && rows - r == 3)
+        score_rows(3, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
                    quantizer);
+    else if (together && rows - r == 2)
+        score_rows(2, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
+                   quantizer);
+    else
+        for (; r < rows; r++)
+            score_rows(1, bits, logits, logits_stride, queries, r, tiles, scales, zeros, first, n,
+                       quantizer);
 }
 
 #define KV_SCORE(bits, isa)                                                                        \
@@ -228,12 +237,12 @@ KV_INLINED void score(const int bits, float *logits, size_t logits_stride, const
                                   const uint16_t *zeros, size_t first, size_t n,                   \
                                   kv_quantizer quantizer) {                                        \
         if (is_usual(quantizer, n) && quantizer.dim == 128)                                        \
-            score(bits, logits, logits_stride, queries, rows, tiles, scales, zeros, first,         \
+            score(bits, true, logits, logits_stride, queries, rows, tiles, scales, zeros, first,   \
                   kv_block, usual(quantizer, 128));                                                \
         else if (is_usual(quantizer, n))                                                           \
-            score(bits, logits, logits_stride, queries, rows, tiles, scales, zeros, first,         \
+            score(bits, true, logits, logits_stride, queries, rows, tiles, scales, zeros, first,   \
                   kv_block, usual(quantizer, quantizer.dim));                                      \
         else                                                                                       \
-            score(bits, logits, logits_stride, queries, rows, tiles, scales, zeros, first, n,      \
-                  quantizer);                                                                      \
+            score(bits, false, logits, logits_stride, queries, rows, tiles, scales, zeros, first,  \
+                  n, quantizer);                                                                   \
     }
