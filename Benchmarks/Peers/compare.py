@@ -2,14 +2,14 @@
 """Runs KVCompress and its peers in turns, on the same data with as many threads, and writes what was measured.
 
     swift build -c release --product KVCompressC && swift build -c release --product kvc
-    Benchmarks/Peers/compare.py                 # everything: half an hour on a quiet machine
+    Benchmarks/Peers/compare.py                 # everything: an hour, on a quiet machine
     Benchmarks/Peers/compare.py decode encode   # some sections; the others' figures stay
     Benchmarks/Peers/compare.py --write         # measures nothing, writes the table again
 
 Outputs are compared first: ours with double-precision attention over what the cache stores (1e-3 at most),
 everybody's with that over the full cache. Then rounds: everybody takes a turn over copies of the data of 432 MiB
-together, and read bandwidth is measured beside every turn. The figures go to Documentation/performance.json, the table between two marks
-of Documentation/Performance.md. Why a target is missed is for people to say: reasons.toml.
+together, and read bandwidth is measured beside every turn. The figures go to Documentation/performance.json, the table
+between two marks of Documentation/Performance.md. Why a target is missed is for people to say: reasons.toml.
 """
 
 import argparse
@@ -22,7 +22,8 @@ import tempfile
 
 import environment
 
-SECTIONS = ("decode", "prefill", "encode", "hamming", "alone")
+PEERS = ("decode", "prefill", "encode", "hamming")
+SECTIONS = (*PEERS, "alone", "fit", "tune")
 ROOT = os.path.dirname(os.path.dirname(environment.FOLDER))
 RESULTS = os.path.join(ROOT, "Documentation", "performance.json")
 CHUNK = 1 << 18  # signatures of one call: as many distances stay in a core's cache
@@ -105,11 +106,25 @@ def hamming(library, options):
     yield numkong.hamming(signatures, anchor, CHUNK, options.threads)
 
 
+def fit(library, options):
+    """A fit's time against tokens, beside prefill attention."""
+    import costs
+
+    return costs.fit(library, 3)
+
+
+def tune(library, options):
+    """Tuning's time against tokens."""
+    import costs
+
+    return costs.tune(library)
+
+
 def alone(library, options):
     """What no peer does: `kvc bench`, once for everything and once for each shape that must not be a cliff."""
     if subprocess.run([library.kvc, "bench", "--help"], capture_output=True).returncode:
         print(f"  {library.kvc} has no bench")
-        return []
+        return {"rows": []}
     codecs = [word for codec in CODECS for word in ("--codec", codec)]
     rows = []
     for arguments in (["all"], *(["attend", *shape, *codecs] for shape in SHAPES)):
@@ -122,7 +137,7 @@ def alone(library, options):
                 found = json.load(file)
         label = " ".join(arguments[1:3]) if arguments[0] == "attend" else ""
         rows += [row | {"shape": label} for row in found["results"]]
-    return rows
+    return {"rows": rows}
 
 
 def cpu_name() -> str:
@@ -138,8 +153,8 @@ def measure(section: str, library, options) -> dict:
     from measure import Sitting, quartiles
 
     print(f"{section}: {globals()[section].__doc__} Load average {os.getloadavg()[0]:.2f}.", flush=True)
-    if section == "alone":
-        return {"rows": alone(library, options)}
+    if section not in PEERS:
+        return globals()[section](library, options)
     sitting = Sitting(library.read_bandwidth, options.rounds, options.repeats)
     contenders = []
     for contender in globals()[section](library, options):

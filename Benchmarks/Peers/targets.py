@@ -160,12 +160,24 @@ def of_ours(results: dict) -> Iterator[Target]:
     yield of(
         batch, "speedup", Target("tokens per second at the largest batch, 8x plan", ">= 6x f16", 6, "x"))
     for codec in ("f16", "q4"):
-        for count in dict.fromkeys((1, threads)):
+        for count in dict.fromkeys((1, threads or 1)):
             row = find("step", codec, threads=count, tokens=64)
             work = f"a session's step, {codec}, {count} thread{'s' * (count != 1)}"
             yield of(row, "microseconds_per_layer", most(work, "<= 5 us per layer beside the kernels", 5, " us"))
             yield of(row, "allocations_per_step", most(work, "no allocation", 0, ""))
 
 
+def of_costs(results: dict) -> Iterator[Target]:
+    fit, tune = results.get("fit", {}), results.get("tune", {})
+    target = Target("fit of one layer, 2,048 tokens", "<= 2x its prefill attention", 2, "x", at_most=True)
+    if fit:
+        target.middle, *spread = (fit["rows"][0]["milliseconds"] / prefill for prefill in fit["prefill"])
+        target.spread = (min(spread), max(spread))
+    yield target
+    for work, found in (("fit", fit), ("tune", tune)):
+        yield Target(
+            work, "linear in tokens: time grows with their power of <= 1.1", 1.1, "", found.get("slope"), at_most=True)
+
+
 def targets(results: dict) -> list[Target]:
-    return [*of_peers(results), *of_ours(results)]
+    return [*of_peers(results), *of_ours(results), *of_costs(results)]

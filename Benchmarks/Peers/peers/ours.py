@@ -102,13 +102,16 @@ class Session:
             "kvc_session_attend", self.handle, c.c_size_t(layer), c.c_size_t(queries.shape[1]),
             c.c_size_t(queries.shape[0]), pointer(queries), pointer(outputs))
 
+    def compress(self) -> None:
+        self.library.call("kvc_session_compress", self.handle)
+
     def fill(self, layers: Layers) -> "Session":
         """The prefill, the last query of it, and compression."""
         room = np.empty((QUERY_HEADS, 1, DIM), np.float32)
         for layer in range(self.layers):
             self.append(layer, layers.keys[layer % 2], layers.values[layer % 2])
             self.attend(layer, layers.queries[layer % 2], room)
-        self.library.call("kvc_session_compress", self.handle)
+        self.compress()
         return self
 
     def stored_bytes(self) -> int:
