@@ -19,7 +19,8 @@ def enter() -> None:
     if not os.path.exists(stamp) or open(stamp).read() != wanted:
         print("installing what requirements.txt names; compiling ggml for this CPU takes a while", flush=True)
         subprocess.run([sys.executable, "-m", "venv", os.path.join(FOLDER, ".venv")], check=True)
-        settings = os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"}
+        # Tries little: where an index cannot be reached, what it has may be found elsewhere.
+        settings = {"PIP_RETRIES": "1"} | os.environ | {"CMAKE_ARGS": "-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF"}
         subprocess.run(
             [PYTHON, "-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS], check=True, env=settings)
         with open(stamp, "w") as file:

@@ -42,12 +42,13 @@ def copies(bytes_each: float) -> int:
 
 
 def busy_seconds() -> tuple[float, float]:
-    """CPU seconds used so far on this machine by others than this process (stolen ones included), and the clock."""
+    """CPU seconds used so far on this machine by others than us and our children (stolen ones included); the clock."""
     with open("/proc/stat") as file:
         user, nice, system, _, _, irq, soft, steal = (int(word) for word in file.readline().split()[1:9])
     own = os.times()
     everybody = (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
-    return everybody - own.user - own.system, time.perf_counter()
+    ours = own.user + own.system + own.children_user + own.children_system
+    return everybody - ours, time.perf_counter()
 
 
 @dataclass

@@ -23,7 +23,14 @@ def cell(text: str) -> str:
 def text(results: dict) -> str:
     lines = [BEGIN, ""]
     about = next(iter(results.values()), {})
-    lines += [f"{about.get('cpu')}, {about.get('isa')}, {about.get('threads')} threads, medians of {about.get('rounds')} rounds.", ""]
+    lines += [f"{about.get('cpu')}, {about.get('isa')}, {about.get('threads')} threads.", ""]
+    loaded = [
+        f"{section} ({one['others']:.1f} CPUs)" if "others" in one else f"{section} (not recorded)"
+        for section, one in results.items() if one.get("others", 1) > 0.1
+    ]
+    if loaded:
+        lines += [
+            "**Preliminary**: the machine was not quiet, since other processes were using it: " + ", ".join(loaded) + ".", ""]
     lines += ["| work | target | measured | quartiles | |", "|---|---|---:|---:|---|"]
     found, known, missed = targets(results), reasons(), []
     for target in found:
@@ -60,7 +67,7 @@ def text(results: dict) -> str:
                 f"{' | '.join(rate if moved else ('', '', ''))} | {error} |")
         lines += [
             "",
-            f"Read bandwidth in the same rounds: {bandwidth:.1f} ({low:.1f} to {high:.1f}) GB/s; load average at the end "
+            f"Read bandwidth in the same {one['rounds']} rounds: {bandwidth:.1f} ({low:.1f} to {high:.1f}) GB/s; load average at the end "
             f"{one['load']:.1f}; others took more than half a CPU in {one['disturbed']} of {one['turns']} turns.",
         ]
     return "\n".join([*lines, "", END])

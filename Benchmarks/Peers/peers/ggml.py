@@ -85,7 +85,8 @@ class Ggml:
         outputs = np.ctypeslib.as_array(c.cast(place, c.POINTER(c.c_float)), (n, QUERY_HEADS, DIM))
         error = agree(f"ggml {kind}", worst_head(outputs.transpose(1, 0, 2).copy(), exact(layers, 0)), BOUNDS[kind])
         calls = [lambda graph=graph: self.compute(graph) for graph, _ in graphs]
-        return Contender(f"ggml {kind}", calls, self.bytes(kind, 2 * layers.keys[0].size), error)
+        bytes_read = self.bytes(kind, 2 * layers.keys[0].size) if n == 1 else 0  # a prompt is not about reading
+        return Contender(f"ggml {kind}", calls, bytes_read, error)
 
     def bytes(self, kind: str, elements: int) -> float:
         return self.base.ggml_row_size(KINDS[kind], c.c_int64(elements))

@@ -23,7 +23,8 @@ def contender(name: str, kind: torch.dtype, grouped: bool, prepared: list, layer
 
     outputs = call(*prepared[0]).reshape(QUERY_HEADS, -1, DIM).float().numpy()
     error = agree(name, worst_head(outputs, exact(layers, 0)), BOUNDS[kind])
-    bytes_read = sum(part.nbytes for part in prepared[0][1:])
+    q, *rows = prepared[0]
+    bytes_read = sum(part.nbytes for part in rows) if q.shape[2] == 1 else 0  # a prompt is not about reading
     return Contender(name, [lambda given=given: call(*given) for given in prepared], bytes_read, error)
 
 
