@@ -69,7 +69,7 @@ def tune(library: Library) -> dict:
     """`kvc tune` on made-up dumps that differ in their tokens alone."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for tokens in (512, 1024, 2048):
+        for tokens in (1024, 2048, 4096):
             path = os.path.join(folder, f"{tokens}.safetensors")
             dump(path, tokens)
             start = time.perf_counter()
