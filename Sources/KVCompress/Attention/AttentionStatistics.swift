@@ -37,9 +37,8 @@ public final class AttentionStatistics: Sendable {
                     read = tiles.reduce(0) { read, tile in
                         (0..<segment.values.blocks).reduce(read) { read, block in
                             read
-                                + choice.mask(
-                                    head: head, segment: number, block: block, rows: tile
-                                ).nonzeroBitCount
+                                + choice.part(head, number).mask(block: block, rows: tile)
+                                .nonzeroBitCount
                         }
                     }
                 }

@@ -3,10 +3,10 @@ extension EntryChoice {
     func prefetchValues(of layer: LayerCache) {
         for (head, segments) in layer.heads.enumerated() {
             for (number, segment) in segments.enumerated() where segment.values.storage.isMapped {
-                let values = segment.values
+                let values = segment.values, part = part(head, number)
                 var places: [Range<Int>] = []
                 for block in 0..<values.blocks {
-                    let mask = mask(head: head, segment: number, block: block, rows: 0..<rows)
+                    let mask = part.mask(block: block, rows: 0..<rows)
                     // Codes lie in tiles of 16 entries.
                     for tile in 0..<4 where mask >> UInt64(16 * tile) & 0xFFFF != 0 {
                         let first = block * blockEntries + 16 * tile

@@ -9,6 +9,8 @@ final class EntryChoice: @unchecked Sendable {
     let group: Int
     let heads: Int
     let kernels: Kernels
+    /// Whether what is not chosen is left out of the sums, too.
+    let renormalizes: Bool
     /// The positions of each head's entries, ascending.
     let positions: [[Int32]]
     /// The same entries' places: block * 64 + index in the block.
@@ -25,8 +27,10 @@ final class EntryChoice: @unchecked Sendable {
 
     /// Nothing chosen, nothing seen.
     init(
-        _ layer: LayerCache, tokens: Int, group: Int, allocator: Allocator, kernels: Kernels
+        _ layer: LayerCache, tokens: Int, group: Int, renormalizes: Bool, allocator: Allocator,
+        kernels: Kernels
     ) {
+        self.renormalizes = renormalizes
         self.tokens = tokens
         self.group = group
         self.kernels = kernels
@@ -60,19 +64,32 @@ final class EntryChoice: @unchecked Sendable {
 
     // MARK: As blocks lie
 
-    /// The logits of a segment's block, rows from `row` with a stride of a block.
-    func logits(head: Int, segment: Int, block: Int, row: Int) -> UnsafeMutablePointer<Float> {
-        logits.pointer + ((starts[head][segment] + block) * rows + row) * blockEntries
+    /// What the rows read of one segment.
+    struct Part {
+        fileprivate let choice: EntryChoice
+        fileprivate let start: Int
+
+        var rows: Int { choice.rows }
+        var renormalizes: Bool { choice.renormalizes }
+
+        /// The logits of a block, rows from `row` with a stride of a block.
+        func logits(block: Int, row: Int) -> UnsafeMutablePointer<Float> {
+            choice.logits.pointer + ((start + block) * choice.rows + row) * blockEntries
+        }
+
+        /// The entries of a block that a row reads, as bits.
+        func mask(block: Int, row: Int) -> UInt64 {
+            choice.chosen[(start + block) * choice.rows + row]
+        }
+
+        /// The entries of a block that some rows read, as bits.
+        func mask(block: Int, rows: Range<Int>) -> UInt64 {
+            rows.reduce(0) { $0 | mask(block: block, row: $1) }
+        }
     }
 
-    /// The entries of a segment's block that a row reads, as bits.
-    func mask(head: Int, segment: Int, block: Int, row: Int) -> UInt64 {
-        chosen[(starts[head][segment] + block) * rows + row]
-    }
-
-    /// The entries of a segment's block that some rows read, as bits.
-    func mask(head: Int, segment: Int, block: Int, rows: Range<Int>) -> UInt64 {
-        rows.reduce(0) { $0 | mask(head: head, segment: segment, block: block, row: $1) }
+    func part(_ head: Int, _ segment: Int) -> Part {
+        Part(choice: self, start: starts[head][segment])
     }
 
     // MARK: As positions ascend
