@@ -16,9 +16,8 @@ final class Attention: @unchecked Sendable {
     /// One piece of work.
     private struct Piece {
         let head: Int
-        let segment: Int
         /// The segment's place among those of all heads.
-        let number: Int
+        let segment: Int
         let blocks: Range<Int>
     }
 
@@ -52,8 +51,8 @@ final class Attention: @unchecked Sendable {
 
         func visible(_ piece: Piece) -> Visible {
             Visible(
-                start: starts.map { UnsafePointer($0 + piece.number * rows) },
-                end: ends.map { UnsafePointer($0 + piece.number * rows) })
+                start: starts.map { UnsafePointer($0 + piece.segment * rows) },
+                end: ends.map { UnsafePointer($0 + piece.segment * rows) })
         }
 
         func scratch(_ thread: Int) -> FoldScratch {
@@ -66,17 +65,20 @@ final class Attention: @unchecked Sendable {
     private var states = Scratch<Float>()
     private var seen = Scratch<UInt32>()
     private var scratch = Scratch<UInt8>()
-    private var pieces: [Piece] = []
-    // Of the call at hand.
-    private var layer: LayerView?
-    private var chunk: Chunk?
-    private var choice: EntryChoice?
+    private var choices = EntryChoice.Memory()
+    // Of the call at hand. One caller writes them before the threads read them: checking every access would cost a
+    // tenth of a small step.
+    @exclusivity(unchecked) private var segments: [Segment] = []
+    @exclusivity(unchecked) private var pieces: [Piece] = []
+    @exclusivity(unchecked) private var chunk: Chunk?
+    @exclusivity(unchecked) private var choice: EntryChoice?
 
     init(allocator: Allocator) { self.allocator = allocator }
 
     /// Bytes that are held between calls.
     var heldBytes: Int {
         queries.byteCount + states.byteCount + seen.byteCount + scratch.byteCount
+            + choices.byteCount
     }
 
     /// Attention of every query head over the entries of its kv head.
@@ -88,19 +90,24 @@ final class Attention: @unchecked Sendable {
         turn: Turn? = nil, into outputs: OutputBlock
     ) throws(CompressionError) {
         let group = try layer.checkedGroup(of: queries, options)
-        var step = Self.rowChunk / group
+        var layer = layer, step = Self.rowChunk / group
         if layer.settled.placement != nil {
+            // Who chooses sees segments alone.
+            layer = LayerView(settled: layer.cache)
             let bytes = EntryChoice.bytes(layer.settled, group: group)
             step = max(1, min(step, Self.choiceBytes / max(1, bytes)))
         }
-        self.layer = layer
-        defer { (self.layer, choice) = (nil, nil) }
+        listPieces(of: layer)
+        defer {
+            segments.removeAll(keepingCapacity: true)
+            choice = nil
+        }
         for first in stride(from: 0, to: outputs.tokens, by: step) {
             let tokens = first..<min(first + step, outputs.tokens)
-            let chunk = prepare(queries, tokens, of: layer, group: group, options, turn)
+            let chunk = prepare(queries, tokens, of: layer.geometry, group, options, turn)
             self.chunk = chunk
             if let placement = layer.settled.placement {
-                choose(by: placement, chunk, of: layer, workers: options.workers)
+                choose(by: placement, chunk, of: layer.settled, workers: options.workers)
             }
             if let statistics = options.statistics {
                 statistics.add(
@@ -111,26 +118,31 @@ final class Attention: @unchecked Sendable {
         }
     }
 
-    /// Lists the pieces and makes memory for them; packs the queries and finds what they see.
-    private func prepare(
-        _ rows: some HeadRows, _ tokens: Range<Int>, of layer: LayerView, group: Int,
-        _ options: AttentionOptions, _ turn: Turn?
-    ) -> Chunk {
-        let heads = layer.settled.heads.count, geometry = layer.geometry, n = tokens.count
-        var shape = FoldScratch.Shape(tile: min(Self.rowTile, n * group))
+    /// Lists the segments and the pieces of them.
+    private func listPieces(of layer: LayerView) {
         pieces.removeAll(keepingCapacity: true)
-        var number = 0
-        for head in 0..<heads {
-            for segment in 0..<layer.segments(head) {
-                layer.include(head, segment, in: &shape)
-                let blocks = layer.blocks(head, segment)
+        for head in layer.settled.heads.indices {
+            let first = segments.count
+            layer.append(head, to: &segments)
+            for segment in first..<segments.count {
+                let blocks = segments[segment].keys.blocks
                 for first in stride(from: 0, to: blocks, by: LayerCache.rangeBlocks) {
                     let range = first..<min(first + LayerCache.rangeBlocks, blocks)
-                    pieces.append(
-                        Piece(head: head, segment: segment, number: number, blocks: range))
+                    pieces.append(Piece(head: head, segment: segment, blocks: range))
                 }
-                number += 1
             }
+        }
+    }
+
+    /// Makes memory for the pieces, packs the queries and finds what they see.
+    private func prepare(
+        _ rows: some HeadRows, _ tokens: Range<Int>, of geometry: LayerGeometry, _ group: Int,
+        _ options: AttentionOptions, _ turn: Turn?
+    ) -> Chunk {
+        let n = tokens.count
+        var shape = FoldScratch.Shape(tile: min(Self.rowTile, n * group))
+        for segment in segments.indices {
+            shape.include(segments[segment].keys.codec, segments[segment].values.codec)
         }
         let stateFloats = FoldState.floats(rows: n * group, dim: geometry.valueDim)
         let queryFloats = rows.count * n * geometry.keyDim
@@ -147,51 +159,55 @@ final class Attention: @unchecked Sendable {
         }
         turn?.apply(
             to: chunk.queries, count: rows.count * n, dim: geometry.keyDim, kernels: chunk.kernels)
-        if options.isCausal { see(layer, tokens, segments: number, options, in: &chunk) }
+        if options.isCausal { see(tokens, options, in: &chunk) }
         return chunk
     }
 
     /// Finds what each row sees of each segment.
-    private func see(
-        _ layer: LayerView, _ tokens: Range<Int>, segments: Int, _ options: AttentionOptions,
-        in chunk: inout Chunk
-    ) {
-        let room = seen.room(2 * segments * chunk.rows, from: allocator)
-        chunk.ends = room
-        chunk.starts = options.slidingWindow.map { _ in room + segments * chunk.rows }
-        var number = 0
-        for head in layer.settled.heads.indices {
-            for segment in 0..<layer.segments(head) {
-                for row in number * chunk.rows..<(number + 1) * chunk.rows {
-                    let position = options.position(tokens.lowerBound + row % tokens.count)
-                    chunk.ends![row] = layer.count(head, segment, upTo: position)
-                    if let window = options.slidingWindow {
-                        chunk.starts![row] = layer.count(
-                            head, segment, upTo: position - Int32(clamping: window))
-                    }
+    private func see(_ tokens: Range<Int>, _ options: AttentionOptions, in chunk: inout Chunk) {
+        let rows = chunk.rows, all = segments.count * rows
+        let ends = seen.room(2 * all, from: allocator), starts = ends + all
+        chunk.ends = ends
+        if options.slidingWindow != nil { chunk.starts = starts }
+        for segment in segments.indices {
+            let entries = segments[segment].count
+            let positions = segments[segment].positions
+            for token in tokens {
+                let position = options.position(token)
+                let end = positions.count(upTo: position, of: entries)
+                let start = options.slidingWindow.map {
+                    positions.count(
+                        upTo: position - Int32(clamping: $0), of: entries)
                 }
-                number += 1
+                let first = segment * rows + token - tokens.lowerBound
+                for row in stride(from: first, to: (segment + 1) * rows, by: tokens.count) {
+                    ends[row] = UInt32(end)
+                    if let start { starts[row] = UInt32(start) }
+                }
             }
         }
     }
 
     /// The first of two phases where entries are chosen: every logit, and what the placement makes of them.
     private func choose(
-        by placement: any Placement, _ chunk: Chunk, of layer: LayerView, workers: Workers
+        by placement: any Placement, _ chunk: Chunk, of layer: LayerCache, workers: Workers
     ) {
         let choice = EntryChoice(
-            layer.settled, tokens: chunk.rows / chunk.group, group: chunk.group,
-            renormalizes: placement.renormalizes, allocator: allocator, kernels: chunk.kernels)
-        workers.run(pieces.count, byThread: { [self] index, thread in
-            let piece = pieces[index]
-            layer.segment(piece.head, piece.segment).score(
-                piece.blocks, queries: chunk.queries(piece.head), visible: chunk.visible(piece),
-                scale: chunk.scale, softcap: chunk.softcap,
-                choice: choice.part(piece.head, piece.segment), scratch: chunk.scratch(thread),
-                kernels: chunk.kernels)
-        })
+            layer, tokens: chunk.rows / chunk.group, group: chunk.group,
+            renormalizes: placement.renormalizes, in: &choices, allocator: allocator,
+            kernels: chunk.kernels)
+        workers.run(
+            pieces.count,
+            byThread: { [self] index, thread in
+                let piece = pieces[index]
+                segments[piece.segment].score(
+                    piece.blocks, queries: chunk.queries(piece.head), visible: chunk.visible(piece),
+                    scale: chunk.scale, softcap: chunk.softcap,
+                    choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
+                    kernels: chunk.kernels)
+            })
         placement.choose(choice, workers: workers)
-        if placement.mapsValues { choice.prefetchValues(of: layer.settled) }
+        if placement.mapsValues { choice.prefetchValues(workers: workers) }
         self.choice = choice
     }
 
@@ -200,14 +216,13 @@ final class Attention: @unchecked Sendable {
         let piece = pieces[index], chunk = chunk!
         let state = chunk.state(index)
         state.clear()
-        let segment = layer!.segment(piece.head, piece.segment)
         if let choice {
-            segment.fold(
+            segments[piece.segment].fold(
                 piece.blocks, state: state, visible: chunk.visible(piece),
-                choice: choice.part(piece.head, piece.segment), scratch: chunk.scratch(thread),
+                choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
                 kernels: chunk.kernels)
         } else {
-            segment.fold(
+            segments[piece.segment].fold(
                 piece.blocks, queries: chunk.queries(piece.head), state: state,
                 visible: chunk.visible(piece), scale: chunk.scale, softcap: chunk.softcap,
                 scratch: chunk.scratch(thread), kernels: chunk.kernels)
@@ -224,7 +239,8 @@ final class Attention: @unchecked Sendable {
                 next += 1
             }
             // Rows that follow each other in memory are written at once.
-            let run = outputs.stride == outputs.dim ? tokens.count : 1
+            let run =
+                outputs.tokensFirst ? 1 : outputs.tokens == tokens.count ? chunk.rows : tokens.count
             for row in stride(from: 0, to: chunk.rows, by: run) {
                 let (member, token) = row.quotientAndRemainder(dividingBy: tokens.count)
                 let output = outputs.row(head * chunk.group + member, tokens.lowerBound + token)
@@ -304,7 +320,7 @@ extension [[Float]] {
         let room = UnsafeMutablePointer<Float>.allocate(capacity: heads * rows * dim)
         defer { room.deallocate() }
         try body(
-            OutputBlock(base: room, heads: heads, tokens: rows, dim: dim, tokensFirst: false))
+            OutputBlock(room, heads: heads, tokens: rows, dim: dim, tokensFirst: false))
         self = (0..<heads).map { head in
             Array<Float>(UnsafeBufferPointer(start: room + head * rows * dim, count: rows * dim))
         }

@@ -19,41 +19,10 @@ struct LayerView: Sendable {
 
     var geometry: LayerGeometry { settled.geometry }
 
-    /// Segments of a head.
-    func segments(_ head: Int) -> Int { settled.heads[head].count + (newest == nil ? 0 : 1) }
-
-    /// Blocks of a head's segment.
-    func blocks(_ head: Int, _ segment: Int) -> Int {
-        if segment < settled.heads[head].count { return settled.heads[head][segment].keys.blocks }
-        return (newest!.keys[head].count + blockEntries - 1) / blockEntries
-    }
-
-    /// How many entries of a head's segment stand at or before a position.
-    func count(_ head: Int, _ segment: Int, upTo position: Int32) -> UInt32 {
-        let segments = settled.heads[head]
-        if segment < segments.count {
-            return UInt32(
-                segments[segment].positions.count(upTo: position, of: segments[segment].count))
-        }
-        let newest = newest!
-        return UInt32(
-            Positions.run(first: Int32(newest.firstPosition))
-                .count(upTo: position, of: newest.keys[head].count))
-    }
-
-    /// Makes room for a head's segment.
-    func include(_ head: Int, _ segment: Int, in shape: inout FoldScratch.Shape) {
-        if segment < settled.heads[head].count {
-            shape.include(settled.heads[head][segment])
-        } else {
-            shape.include(newest!.segment(head))
-        }
-    }
-
-    /// A head's segment.
-    func segment(_ head: Int, _ segment: Int) -> Segment {
-        segment < settled.heads[head].count
-            ? settled.heads[head][segment] : newest!.segment(head)
+    /// Puts a head's segments behind others.
+    func append(_ head: Int, to segments: inout [Segment]) {
+        segments += settled.heads[head]
+        if let newest { segments.append(newest.segment(head)) }
     }
 
     /// All of it in segments.

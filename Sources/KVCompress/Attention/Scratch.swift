@@ -32,10 +32,10 @@ struct FoldScratch {
         /// Elements of an accumulator in the codec's value space.
         var valueSpace = 0
 
-        /// Makes room for a segment.
-        mutating func include(_ segment: Segment) {
-            preparedBytes = max(preparedBytes, segment.keys.codec.preparedBytes(rows: tile))
-            valueSpace = max(valueSpace, segment.values.codec.valueSpace)
+        /// Makes room for a segment of these codecs.
+        mutating func include(_ keys: any Codec, _ values: any Codec) {
+            preparedBytes = max(preparedBytes, keys.preparedBytes(rows: tile))
+            valueSpace = max(valueSpace, values.valueSpace)
         }
 
         private var floats: Int {

@@ -12,17 +12,23 @@ extension Segment {
                 queries + first * keys.codec.dim, rows: rows.count, to: scratch.prepared,
                 kernels: kernels)
             for block in blocks {
-                guard see(block, rows, of: visible, to: scratch.seen) else { break }
                 let logits = choice.logits(block: block, row: first)
-                keys.codec.score(
-                    keys, block: block, prepared: scratch.prepared, rows: rows.count,
-                    logits: logits, kernels: kernels)
-                kernels.finishLogits(
-                    logits, stride: blockEntries, rows: rows.count,
-                    n: keys.entries(block: block), visible: scratch.seen, scale: scale,
-                    softcap: softcap,
-                    vectors: vectors(block: block, scratch: scratch.vectors, kernels: kernels))
-                visible.hide(block, rows, in: logits)
+                var n = 0
+                if see(block, rows, of: visible, to: scratch.seen) {
+                    n = keys.entries(block: block)
+                    keys.codec.score(
+                        keys, block: block, prepared: scratch.prepared, rows: rows.count,
+                        logits: logits, kernels: kernels)
+                    kernels.finishLogits(
+                        logits, stride: blockEntries, rows: rows.count, n: n,
+                        visible: scratch.seen, scale: scale, softcap: softcap,
+                        vectors: vectors(block: block, scratch: scratch.vectors, kernels: kernels))
+                    visible.hide(block, rows, in: logits)
+                }
+                for row in 0..<(n < blockEntries ? rows.count : 0) {
+                    (logits + row * blockEntries + n).update(
+                        repeating: -.infinity, count: blockEntries - n)
+                }
             }
         }
     }

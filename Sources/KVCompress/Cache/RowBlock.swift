@@ -83,11 +83,19 @@ struct OutputBlock {
     let dim: Int
     let tokensFirst: Bool
 
-    /// Elements from a head's row to its next.
-    var stride: Int { tokensFirst ? heads * dim : dim }
+    init(
+        _ base: UnsafeMutablePointer<Float>, heads: Int, tokens: Int, dim: Int, tokensFirst: Bool
+    ) {
+        self.base = base
+        self.heads = heads
+        self.tokens = tokens
+        self.dim = dim
+        // Of one token both are the same.
+        self.tokensFirst = tokensFirst && tokens > 1
+    }
 
     /// A head's row of a token.
     func row(_ head: Int, _ token: Int) -> UnsafeMutablePointer<Float> {
-        base + (tokensFirst ? head : head * tokens) * dim + token * stride
+        base + (tokensFirst ? token * heads + head : head * tokens + token) * dim
     }
 }

@@ -226,7 +226,7 @@ public final class CacheSession {
         try attend(
             layer, queries, options,
             into: OutputBlock(
-                base: base, heads: queries.heads, tokens: queries.tokens, dim: dim,
+                base, heads: queries.heads, tokens: queries.tokens, dim: dim,
                 tokensFirst: queries.tokensFirst))
     }
 

@@ -60,7 +60,7 @@ struct RowLog: Sendable {
         if needed <= capacity, storage == nil || isKnownUniquelyReferenced(&storage) { return }
         self = kept(
             0..<count,
-            capacity: needed > capacity ? max(needed, 2 * count, blockEntries) : capacity,
+            capacity: needed > capacity ? max(needed + blockEntries, 2 * count) : capacity,
             allocator: allocator)
     }
 
