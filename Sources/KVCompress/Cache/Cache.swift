@@ -148,7 +148,9 @@ public struct Cache: Sendable {
             ]
             for (name, heads, limit) in sides {
                 for (head, rows) in heads.enumerated() {
-                    guard let found = Kernels.best.firstBeyond(rows, limit: limit) else { continue }
+                    guard let found = Kernels.best.firstBeyond(rows.view, limit: limit) else {
+                        continue
+                    }
                     let token = name == "query" ? tokens - rows.count + found.row : found.row
                     throw .beyond(
                         limit, found.value, "layer \(index), \(name) head \(head), token \(token)")

@@ -31,6 +31,13 @@ public final class Allocator: Sendable {
 
     /// Zeroed memory of `byteCount` bytes, aligned to 64.
     public func allocate(_ byteCount: Int) -> Storage {
+        let storage = allocateUninitialized(byteCount)
+        storage.base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+        return storage
+    }
+
+    /// The same, for whoever writes it all before reading it.
+    func allocateUninitialized(_ byteCount: Int) -> Storage {
         let now = held.add(byteCount, ordering: .relaxed).newValue
         highest.max(now, ordering: .relaxed)
         asked.add(1, ordering: .relaxed)
@@ -41,7 +48,6 @@ public final class Allocator: Sendable {
             // Attention reads front to back: with 4 KiB pages a tenth of its time goes to finding them.
             if isLarge { madvise(base, byteCount / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
         #endif
-        base.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
         return Storage(base: base, byteCount: byteCount, owner: .allocator(self))
     }
 

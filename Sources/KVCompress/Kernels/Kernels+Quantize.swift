@@ -1,37 +1,58 @@
 internal import CKVKernels
 
 /// How rows are quantized: the kernels' own description, with the bits beside it.
-struct Quantizer: Hashable, Sendable {
-    var bits: Int
-    var dim: Int
-    var group: Int
-    var perChannel: Bool
-    var asymmetric: Bool
-    /// Interleaved as values, not as keys.
-    var values: Bool
+struct Quantizer: Sendable {
+    let bits: Int
+    let dim: Int
+    let group: Int
+    let perChannel: Bool
+    let asymmetric: Bool
+    /// Bytes of a tile of 16 entries: its codes alone.
+    let codeBytes: Int
+    /// Bytes of a tile of 16 entries: its codes and the scales and zeros behind them.
+    let tileBytes: Int
+    fileprivate let c: kv_quantizer
 
-    /// What codes stand for when not for themselves; per token and symmetric.
-    var codebook: Codebook?
-
-    fileprivate var c: kv_quantizer {
+    /// Describes rows of `dim` elements.
+    ///
+    /// - Parameters:
+    ///   - values: whether codes are interleaved as values, not as keys.
+    ///   - codebook: what codes stand for when not for themselves; per token and symmetric.
+    init(
+        bits: Int, dim: Int, group: Int, perChannel: Bool, asymmetric: Bool, values: Bool,
+        codebook: Codebook?
+    ) {
+        self.bits = bits
+        self.dim = dim
+        self.group = group
+        self.perChannel = perChannel
+        self.asymmetric = asymmetric
         var c = kv_quantizer()
         c.dim = UInt32(dim)
         c.group = UInt32(group)
         c.per_channel = perChannel
         c.asymmetric = asymmetric
         c.values = values
-        guard let codebook else { return c }
-        c.codebook = true
-        c.step = codebook.step
-        withUnsafeMutableBytes(of: &c.levels) {
-            $0.storeBytes(of: codebook.levels, as: SIMD16<Int8>.self)
+        if let codebook {
+            c.codebook = true
+            c.step = codebook.step
+            withUnsafeMutableBytes(of: &c.levels) {
+                $0.storeBytes(of: codebook.levels, as: SIMD16<Int8>.self)
+            }
         }
-        return c
+        self.c = c
+        codeBytes = Self.kernel(
+            bits, kv_code_bytes_q8, kv_code_bytes_q4, kv_code_bytes_q3, kv_code_bytes_q2)(c)
+        tileBytes = Self.kernel(
+            bits, kv_tile_bytes_q8, kv_tile_bytes_q4, kv_tile_bytes_q3, kv_tile_bytes_q2)(c)
     }
 
+    /// Whether codes stand for levels of a codebook, and scales are norms.
+    var hasCodebook: Bool { c.codebook }
+
     /// The kernel for codes of this many bits.
-    fileprivate func kernel<Kernel>(
-        _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
+    private static func kernel<Kernel>(
+        _ bits: Int, _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
     ) -> Kernel {
         switch bits {
         case 8: q8
@@ -42,17 +63,15 @@ struct Quantizer: Hashable, Sendable {
         }
     }
 
-    /// Bytes of a tile of 16 entries: its codes alone.
-    var codeBytes: Int {
-        kernel(kv_code_bytes_q8, kv_code_bytes_q4, kv_code_bytes_q3, kv_code_bytes_q2)(c)
+    fileprivate func kernel<Kernel>(
+        _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
+    ) -> Kernel {
+        Self.kernel(bits, q8, q4, q3, q2)
     }
-    /// Bytes of a tile of 16 entries: its codes and the scales and zeros behind them.
-    var tileBytes: Int {
-        kernel(kv_tile_bytes_q8, kv_tile_bytes_q4, kv_tile_bytes_q3, kv_tile_bytes_q2)(c)
-    }
+
     /// Groups of elements in a row.
     var rowGroups: Int { (dim + group - 1) / group }
-    /// Elements under one fixed-point step of a prepared query: per channel the kernels prepare anew.
+    /// Bytes of a prepared query: per channel the kernels prepare anew.
     var preparedBytes: Int { kv_prepared_bytes(dim, group) }
 }
 

@@ -186,7 +186,7 @@ extension Plan {
             ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
         ] {
             let limit = layer.limit(side, for: encode, projected: projector != nil)
-            guard let found = input.kernels.firstBeyond(rows, limit: limit) else { continue }
+            guard let found = input.kernels.firstBeyond(rows.view, limit: limit) else { continue }
             throw CompressionError(
                 .values,
                 "layer \(input.layer), \(name) head \(input.head): merged into \(found.value), "
