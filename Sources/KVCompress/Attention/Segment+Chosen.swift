@@ -42,22 +42,23 @@ extension Segment {
         } weigh: { block, rows, state in
             let n = keys.entries(block: block)
             let logits = choice.logits(block: block, row: rows.lowerBound)
-            func leaveOut(_ number: Float) {
+            let mask = choice.mask(block: block, rows: rows)
+            /// Writes a number for what a row does not read, as far as somebody looks at it.
+            func leaveOut(_ number: Float, of looked: UInt64) {
                 for row in rows {
                     let place = logits + (row - rows.lowerBound) * blockEntries
-                    let mask = choice.mask(block: block, row: row)
-                    forEachBit(of: ~mask & .all(n)) { place[$0] = number }
+                    let own = choice.mask(block: block, row: row)
+                    forEachBit(of: looked & ~own) { place[$0] = number }
                 }
             }
-            if choice.renormalizes { leaveOut(-.infinity) }
+            if choice.renormalizes { leaveOut(-.infinity, of: .all(n)) }
             var vectors = vectors(block: block, scratch: scratch.vectors, kernels: kernels)
             (vectors.logitBias, vectors.keyScale) = (nil, nil)
             kernels.softmaxFold(
                 logits: logits, stride: blockEntries, rows: rows.count, n: n,
                 visible: scratch.seen, scale: 1, softcap: 0, vectors: vectors, state: state,
                 rescale: scratch.rescale)
-            if !choice.renormalizes { leaveOut(0) }
-            let mask = choice.mask(block: block, rows: rows)
+            if !choice.renormalizes { leaveOut(0, of: mask) }
             if mask == .all(n) { return (logits, nil) }
             var count = 0
             forEachBit(of: mask) { index in

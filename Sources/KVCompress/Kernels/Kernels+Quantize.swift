@@ -41,33 +41,25 @@ struct Quantizer: Sendable {
             }
         }
         self.c = c
-        codeBytes = Self.kernel(
-            bits, kv_code_bytes_q8, kv_code_bytes_q4, kv_code_bytes_q3, kv_code_bytes_q2)(c)
-        tileBytes = Self.kernel(
-            bits, kv_tile_bytes_q8, kv_tile_bytes_q4, kv_tile_bytes_q3, kv_tile_bytes_q2)(c)
+        codeBytes =
+            switch bits {
+            case 8: kv_code_bytes_q8(c)
+            case 4: kv_code_bytes_q4(c)
+            case 3: kv_code_bytes_q3(c)
+            case 2: kv_code_bytes_q2(c)
+            default: preconditionFailure("no codes of \(bits) bits")
+            }
+        tileBytes =
+            switch bits {
+            case 8: kv_tile_bytes_q8(c)
+            case 4: kv_tile_bytes_q4(c)
+            case 3: kv_tile_bytes_q3(c)
+            default: kv_tile_bytes_q2(c)
+            }
     }
 
     /// Whether codes stand for levels of a codebook, and scales are norms.
     var hasCodebook: Bool { c.codebook }
-
-    /// The kernel for codes of this many bits.
-    private static func kernel<Kernel>(
-        _ bits: Int, _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
-    ) -> Kernel {
-        switch bits {
-        case 8: q8
-        case 4: q4
-        case 3: q3
-        case 2: q2
-        default: preconditionFailure("no codes of \(bits) bits")
-        }
-    }
-
-    fileprivate func kernel<Kernel>(
-        _ q8: Kernel, _ q4: Kernel, _ q3: Kernel, _ q2: Kernel
-    ) -> Kernel {
-        Self.kernel(bits, q8, q4, q3, q2)
-    }
 
     /// Groups of elements in a row.
     var rowGroups: Int { (dim + group - 1) / group }
@@ -87,7 +79,13 @@ extension Kernels {
         _ quantizer: Quantizer, rows: UnsafePointer<Float>, n: Int, tiles: UnsafeMutableRawPointer,
         planes: ScalePlanes
     ) {
-        let encode = quantizer.kernel(kv_encode_q8, kv_encode_q4, kv_encode_q3, kv_encode_q2)
+        let encode =
+            switch quantizer.bits {
+            case 8: kv_encode_q8
+            case 4: kv_encode_q4
+            case 3: kv_encode_q3
+            default: kv_encode_q2
+            }
         encode(
             isa, tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros, rows,
             quantizer.dim, n, quantizer.c)
@@ -97,7 +95,13 @@ extension Kernels {
         _ quantizer: Quantizer, tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int,
         rows: UnsafeMutablePointer<Float>
     ) {
-        let decode = quantizer.kernel(kv_decode_q8, kv_decode_q4, kv_decode_q3, kv_decode_q2)
+        let decode =
+            switch quantizer.bits {
+            case 8: kv_decode_q8
+            case 4: kv_decode_q4
+            case 3: kv_decode_q3
+            default: kv_decode_q2
+            }
         decode(
             isa, rows, tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros,
             planes.first, n, quantizer.c)
@@ -114,7 +118,13 @@ extension Kernels {
         _ quantizer: Quantizer, logits: UnsafeMutablePointer<Float>, logitsStride: Int,
         queries: UnsafeRawPointer, rows: Int, tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int
     ) {
-        let score = quantizer.kernel(kv_score_q8, kv_score_q4, kv_score_q3, kv_score_q2)
+        let score =
+            switch quantizer.bits {
+            case 8: kv_score_q8
+            case 4: kv_score_q4
+            case 3: kv_score_q3
+            default: kv_score_q2
+            }
         score(
             isa, logits, logitsStride, queries, rows, tiles.assumingMemoryBound(to: UInt8.self),
             planes.scales, planes.zeros, planes.first, n, quantizer.c)
@@ -125,8 +135,13 @@ extension Kernels {
         rescale: UnsafePointer<Float>, rows: Int, weights: UnsafePointer<Float>, weightsStride: Int,
         tiles: UnsafeRawPointer, planes: ScalePlanes, n: Int, indices: UnsafeBufferPointer<UInt32>?
     ) {
-        let accumulate = quantizer.kernel(
-            kv_accumulate_q8, kv_accumulate_q4, kv_accumulate_q3, kv_accumulate_q2)
+        let accumulate =
+            switch quantizer.bits {
+            case 8: kv_accumulate_q8
+            case 4: kv_accumulate_q4
+            case 3: kv_accumulate_q3
+            default: kv_accumulate_q2
+            }
         accumulate(
             isa, accumulator, rescale, rows, weights, weightsStride,
             tiles.assumingMemoryBound(to: UInt8.self), planes.scales, planes.zeros, planes.first, n,
