@@ -14,14 +14,14 @@ public func append(
         guard tokens <= Options.most - session.cache.tokens(layer: layer) else {
             throw ArgumentError("more than \(Options.most) tokens in all")
         }
-        func view(_ rows: UnsafePointer<Float>?, _ dim: Int, _ name: String) throws -> [Rows] {
-            try RowBlock(
+        func rows(_ values: UnsafePointer<Float>?, _ dim: Int, _ name: String) throws -> RowBlock {
+            try Shape(
                 heads: shape.kvHeads, tokens: tokens, dim: dim, tokensFirst: session.tokensFirst
-            ).view(rows, name, keptBy: session)
+            ).rows(values, name)
         }
         try session.cache.append(
-            layer: layer, keys: view(keys, shape.keyDim, "keys"),
-            values: view(values, shape.valueDim, "values"))
+            layer: layer, keys: rows(keys, shape.keyDim, "keys"),
+            values: rows(values, shape.valueDim, "values"))
     }
 }
 
@@ -37,15 +37,13 @@ public func attend(
         let shape = try session.geometry(of: layer)
         let tokens = try checked(tokens, "tokens", in: 1...Options.most)
         let heads = try checked(queryHeads, "query_heads", in: 1...16 * shape.kvHeads)
-        func block(_ dim: Int) -> RowBlock {
-            RowBlock(heads: heads, tokens: tokens, dim: dim, tokensFirst: session.tokensFirst)
+        func all(_ dim: Int) -> Shape {
+            Shape(heads: heads, tokens: tokens, dim: dim, tokensFirst: session.tokensFirst)
         }
-        let room = try block(shape.valueDim).room(outputs, "outputs")
-        let found = try session.cache.attend(
-            layer: layer,
-            queries: block(shape.keyDim).view(queries, "queries", keptBy: session),
-            options: session.attention)
-        block(shape.valueDim).write(found, to: room)
+        let room = try all(shape.valueDim).room(outputs, "outputs")
+        try session.cache.attend(
+            layer: layer, queries: all(shape.keyDim).rows(queries, "queries"),
+            options: session.attention, into: room)
     }
 }
 

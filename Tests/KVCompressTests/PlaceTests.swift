@@ -238,6 +238,60 @@ import Testing
         #expect(abs(output[0][0] - Float(0 + 1 + 2 + 3 + 4) / Float(rows)) < 1e-5)
     }
 
+    /// Few different logits, rows that see a part, segments whose positions interleave.
+    @Test(arguments: [1, 5, 64, 200, 900, 5000]) func theLargestAgainstSorting(count: Int) throws {
+        for seed in 0..<8 {
+            var random = Seeded(seed + count)
+            let tokens = Int.random(in: 200...3000, using: &random), dim = 1
+            let second = (0..<tokens).map { _ in
+                seed % 2 == 1 && Bool.random(using: &random)
+            }
+            let rows = Rows([Float](repeating: 0, count: tokens), dim: dim)
+            var layer = LayerCache(viewing: CacheLayer(keys: [rows], values: [rows]))
+            let parts = [false, true].map { part in (0..<tokens).filter { second[$0] == part } }
+            layer.heads[0] = parts.filter { !$0.isEmpty }.map { part in
+                Segment(
+                    keys: Store(viewing: rows[0..<part.count], side: .keys),
+                    values: Store(viewing: rows[0..<part.count], side: .values),
+                    positions: Positions(copying: part.map(UInt32.init)))
+            }
+            var memory = EntryChoice.Memory()
+            let choice = EntryChoice(
+                layer, tokens: 1, group: 2, renormalizes: false, in: &memory,
+                allocator: Allocator(), kernels: .best)
+            let levels = [2, 40, 1 << 20][seed % 3]
+            var logits: [(score: Float, position: Int32, block: Int, entry: Int)] = []
+            var first = 0
+            for segment in layer.heads[0] {
+                for place in 0..<segment.keys.blocks * blockEntries {
+                    let (block, entry) = place.quotientAndRemainder(dividingBy: blockEntries)
+                    let isSeen = place < segment.count && Int.random(in: 0..<8, using: &random) > 0
+                    let score =
+                        isSeen
+                        ? Float(Int.random(in: -levels...levels, using: &random)) : -.infinity
+                    choice.logits(first + block, row: 1)[entry] = score
+                    choice.logits(first + block, row: 0)[entry] = 0
+                    if isSeen {
+                        logits.append((score, segment.positions(place), first + block, entry))
+                    }
+                }
+                first += segment.keys.blocks
+            }
+            choice.chooseLargest(count, head: 0, row: 1)
+            let best = logits.sorted { ($1.score, $0.position) < ($0.score, $1.position) }
+            for (place, one) in best.enumerated() {
+                #expect(
+                    (choice.mask(one.block, row: 1) >> UInt64(one.entry) & 1 == 1)
+                        == (place < count),
+                    "seed \(seed), place \(place) of \(best.count)")
+            }
+            let chosen = (0..<first).reduce(0) { $0 + choice.mask($1, row: 1).nonzeroBitCount }
+            // Who reads everything reads whole blocks.
+            #expect(chosen == min(count, tokens) || chosen >= best.count && count >= best.count)
+            #expect((0..<first).allSatisfy { choice.mask($0, row: 0) == 0 })
+        }
+    }
+
     // MARK: Where values live
 
     @Test(arguments: plans) func valuesLiveInAFile(plan text: String) throws {

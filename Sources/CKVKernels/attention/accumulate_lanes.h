@@ -1,11 +1,9 @@
 // Weighted sums of plain values. A tile of query rows x chunks of 16 elements stays in registers
-// over a block of entries; the file that includes this says how many chunks the registers hold. A
-// block is small, so that its first pass, which fetches lines of later blocks, and the passes over
-// the same lines alternate quickly enough to keep the memory busy throughout.
+// over a block of entries; the file that includes this says how many chunks the registers hold.
 #pragma once
 #include "attention/plain_rows.h"
 
-enum { value_block = 16 };
+enum { value_block = 64 }; ///< values that stay in the caches while all query rows meet them
 
 typedef struct {
     const uint32_t *indices; ///< null: all entries in order
@@ -20,7 +18,8 @@ KV_INLINE size_t entry(entry_list list, size_t i) {
 
 KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, const float *weights,
                                size_t weights_stride, plain_rows values, entry_list list,
-                               size_t from, size_t to, size_t c, int chunks, size_t width) {
+                               size_t from, size_t to, size_t c, int chunks, size_t width,
+                               const bool first) {
     f32x16 sums[row_tile * chunk_tile];
 #pragma unroll
     for (int r = 0; r < query_rows; r++)
@@ -30,11 +29,15 @@ KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, c
             sums[r * chunks + k] = width == 16 ? load(a) : load_first(a, width);
         }
     for (size_t i = from; i < to; i++) {
-        const size_t t = entry(list, i), next = entry(list, i + rows_ahead);
+        const size_t t = entry(list, i);
+        const size_t next = entry(list, i + rows_ahead);
         f32x16 value[chunk_tile];
 #pragma unroll
         for (int k = 0; k < chunks; k++) {
-            prefetch(element_at(values, next, c + 16 * (size_t)k));
+            if (list.indices && first)
+                prefetch(element_at(values, next, c + 16 * (size_t)k));
+            else if (!list.indices)
+                prefetch_chunk(values, t, c + 16 * (size_t)k, dim, first);
             value[k] = load_elements(values, t, c + 16 * (size_t)k, width);
         }
 #pragma unroll
@@ -59,18 +62,18 @@ KV_INLINE void accumulate_tile(float *accumulator, size_t dim, int query_rows, c
 
 KV_INLINE void accumulate_block(float *accumulator, size_t dim, int query_rows,
                                 const float *weights, size_t weights_stride, plain_rows values,
-                                entry_list list, size_t from, size_t to) {
+                                entry_list list, size_t from, size_t to, const bool first) {
     const int chunks = tile_sums / query_rows < chunk_tile ? tile_sums / query_rows : chunk_tile;
     size_t c = 0;
     for (; c + 16 * (size_t)chunks <= dim; c += 16 * (size_t)chunks)
         accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
-                        to, c, chunks, 16);
+                        to, c, chunks, 16, first);
     for (; chunks > 1 && c + 16 <= dim; c += 16)
         accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
-                        to, c, 1, 16);
+                        to, c, 1, 16, first);
     if (c < dim)
         accumulate_tile(accumulator, dim, query_rows, weights, weights_stride, values, list, from,
-                        to, c, 1, dim - c);
+                        to, c, 1, dim - c, first);
 }
 
 KV_INLINE void rescale_rows(float *accumulator, const float *rescale, size_t rows, size_t dim) {
@@ -85,28 +88,50 @@ KV_INLINE void rescale_rows(float *accumulator, const float *rescale, size_t row
     }
 }
 
+/// Entries from ..< to of a list, which stay in the caches, into all query rows.
+KV_INLINE void accumulate_rows(float *accumulator, size_t rows, size_t dim, const float *weights,
+                               size_t weights_stride, plain_rows values, entry_list list,
+                               size_t from, size_t to) {
+    for (size_t r = 0; r < rows; r += row_tile) {
+        float *a = accumulator + r * dim;
+        const float *w = weights + r * weights_stride;
+        switch (rows - r) {
+        case 1:
+            accumulate_block(a, dim, 1, w, weights_stride, values, list, from, to, r == 0);
+            break;
+        case 2:
+            accumulate_block(a, dim, 2, w, weights_stride, values, list, from, to, r == 0);
+            break;
+        case 3:
+            accumulate_block(a, dim, 3, w, weights_stride, values, list, from, to, r == 0);
+            break;
+        default:
+            if (r == 0)
+                accumulate_block(a, dim, row_tile, w, weights_stride, values, list, from, to, true);
+            else
+                accumulate_block(a, dim, row_tile, w, weights_stride, values, list, from, to,
+                                 false);
+        }
+    }
+}
+
 KV_INLINE void accumulate(float *accumulator, const float *rescale, size_t rows, size_t dim,
                           const float *weights, size_t weights_stride, plain_rows values,
                           entry_list list) {
     rescale_rows(accumulator, rescale, rows, dim);
-    for (size_t from = 0; from < list.count; from += value_block) {
-        const size_t to = list.count - from < value_block ? list.count : from + value_block;
-        for (size_t r = 0; r < rows; r += row_tile) {
-            float *a = accumulator + r * dim;
-            const float *w = weights + r * weights_stride;
-            switch (rows - r) {
-            case 1:
-                accumulate_block(a, dim, 1, w, weights_stride, values, list, from, to);
-                break;
-            case 2:
-                accumulate_block(a, dim, 2, w, weights_stride, values, list, from, to);
-                break;
-            case 3:
-                accumulate_block(a, dim, 3, w, weights_stride, values, list, from, to);
-                break;
-            default:
-                accumulate_block(a, dim, row_tile, w, weights_stride, values, list, from, to);
-            }
+    const size_t widened = list.indices ? 0 : widened_rows(values, rows, dim);
+    const size_t most = widened ? widened : list.count;
+    const size_t block = most < value_block ? most : value_block;
+    for (size_t from = 0; from < list.count; from += block) {
+        const size_t to = list.count - from < block ? list.count : from + block;
+        if (widened) {
+            _Alignas(64) float copy[widened_floats];
+            const plain_rows wide = widen(copy, values, from, to, dim);
+            accumulate_rows(accumulator, rows, dim, weights + from, weights_stride, wide,
+                            (entry_list){0, to - from}, 0, to - from);
+        } else {
+            accumulate_rows(accumulator, rows, dim, weights, weights_stride, values, list, from,
+                            to);
         }
     }
 }

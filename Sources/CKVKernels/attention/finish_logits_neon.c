@@ -12,7 +12,8 @@ KV_TARGET_BEGIN(KV_NEON)
 void kv_finish_logits_neon(float *logits, size_t logits_stride, size_t rows, size_t n,
                            const uint32_t *visible, float scale, float softcap,
                            const kv_entry_vectors *vectors) {
-    finish_logits(logits, logits_stride, rows, n, visible, scale, softcap, vectors);
+    const kv_entry_vectors present = vectors ? *vectors : (kv_entry_vectors){0};
+    finish_logits(logits, logits_stride, rows, n, visible, (logit_terms){scale, softcap, present});
 }
 
 KV_TARGET_END

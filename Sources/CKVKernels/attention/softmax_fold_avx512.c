@@ -13,8 +13,9 @@ void kv_softmax_fold_avx512(float *logits, size_t logits_stride, size_t rows, si
                             const uint32_t *visible, float scale, float softcap,
                             const kv_entry_vectors *vectors, float *tops, float *sums,
                             float *rescale) {
-    softmax_fold(logits, logits_stride, rows, n, visible, scale, softcap, vectors, tops, sums,
-                 rescale);
+    const kv_entry_vectors present = vectors ? *vectors : (kv_entry_vectors){0};
+    softmax_fold(logits, logits_stride, rows, n, visible, (logit_terms){scale, softcap, present},
+                 tops, sums, rescale);
 }
 
 KV_TARGET_END

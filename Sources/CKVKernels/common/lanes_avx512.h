@@ -52,7 +52,8 @@ static inline float largest(f32x16 v) { return _mm512_reduce_max_ps(v); }
 static inline f32x16 exponential(f32x16 x) {
     const __mmask16 normal = _mm512_cmp_ps_mask(x, splat(KV_EXP_LOWEST), _CMP_GE_OQ);
     x = minimum(x, splat(KV_EXP_HIGHEST));
-    const f32x16 n = nearest(mul(x, splat(KV_LOG2_E)));
+    const __m512i power = _mm512_cvtps_epi32(mul(x, splat(KV_LOG2_E)));
+    const f32x16 n = _mm512_cvtepi32_ps(power);
     f32x16 r = fused(n, splat(-KV_LN2_HIGH), x);
     r = fused(n, splat(-KV_LN2_LOW), r);
     f32x16 p = splat(KV_EXP_P0);
@@ -62,7 +63,7 @@ static inline f32x16 exponential(f32x16 x) {
     p = fused(p, r, splat(KV_EXP_P4));
     p = fused(p, r, splat(KV_EXP_P5));
     p = add(fused(p, mul(r, r), r), splat(1));
-    const __m512i shifted = _mm512_slli_epi32(_mm512_cvtps_epi32(n), 23);
+    const __m512i shifted = _mm512_slli_epi32(power, 23);
     return _mm512_castsi512_ps(_mm512_maskz_add_epi32(normal, _mm512_castps_si512(p), shifted));
 }
 

@@ -1,6 +1,7 @@
 // What integer dots take besides fixed-point rows: codes in lanes. Keys have tokens as lanes and
 // elements along a row; values have elements as lanes and tokens along a row. The rest is the same.
 #pragma once
+#include "common/prefetch.h"
 #include "quantize/layout.h"
 
 /// Columns of up to 16 lanes of codes, `column_bytes` apart (lanes < 16 only in a single one). A
@@ -8,11 +9,27 @@
 typedef struct {
     const uint8_t *first;
     size_t column_bytes, lanes, tiles, tile_bytes, vectors, vector_bytes;
-    size_t ahead;          ///< distance of the codes that the next call will want
     const uint8_t *thirds; ///< 3-bit codes: the third bits of the first column and quad
     size_t third_column_bytes, third_quad_bytes;
     const int8_t *levels; ///< what the codes stand for, or null: dots take level + 128 for a code
 } coded_lanes;
+
+/// Up to 4 fixed-point rows as dots take them: the words of each, or its high bytes and, `low`
+/// bytes behind them, its low ones.
+typedef struct {
+    const uint8_t *first;
+    size_t row_bytes, low;
+} fixed_rows;
+
+/// Whether a call is for a whole block of the usual form, whose loops are compiled for it alone.
+static inline bool is_usual(kv_quantizer quantizer, size_t n) {
+    return n == kv_block && quantizer.group == 32 && quantizer.dim % 32 == 0 &&
+           !quantizer.per_channel && !quantizer.asymmetric && !quantizer.codebook;
+}
+/// The same with what is_usual says as constants, and its dim, which may be one.
+KV_INLINED kv_quantizer usual(kv_quantizer quantizer, const uint32_t dim) {
+    return (kv_quantizer){.dim = dim, .group = 32, .values = quantizer.values};
+}
 
 /// The third bits of one quad, a nibble for each of 16 lanes; only those of `lanes` are read.
 KV_INLINED uint64_t third_bits(const int bits, coded_lanes codes, int column, size_t tile,
@@ -30,9 +47,4 @@ KV_INLINED uint64_t third_bits(const int bits, coded_lanes codes, int column, si
 /// What the middle code of 16 groups stands for when there is a zero.
 static inline f32x16 middle_of(int bits, f32x16 scale, f32x16 zero) {
     return fused(splat((float)kv_middle_code(bits)), scale, zero);
-}
-
-/// Blocks are read in order, but each is too short for the hardware to learn its stride.
-static inline void prefetch_codes(const uint8_t *p, size_t ahead) {
-    __builtin_prefetch((const void *)((uintptr_t)p + ahead));
 }

@@ -7,9 +7,9 @@
 KV_TARGET_BEGIN(KV_AVX512)
 #include "common/lanes_avx512.h"
 #include "quantize/integers_avx512.h"
-#include "quantize/encode_quantized_lanes.h"
+#include "quantize/encode_usual_avx512.h"
 
-KV_EACH_FORMAT(KV_ENCODE, avx512)
+KV_EACH_FORMAT(KV_ENCODE_USUAL, avx512)
 
 KV_TARGET_END
 #endif

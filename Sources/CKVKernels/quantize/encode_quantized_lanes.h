@@ -42,7 +42,7 @@ KV_INLINED coder step_coder(const int bits, uint8_t *scales, uint8_t *zeros, siz
     const f32x16 step = divide(width, splat((float)kv_code_peak(quantizer, bits)));
     store_f16(half, step);
     const uint32_t below = bits_greater(step, load_f16(half));
-    for (int i = 0; i < 16; i++) half[i] = (uint16_t)(half[i] + (below >> i & 1));
+    add_bits(half, below);
     memcpy(scales, half, n * sizeof *half);
     const f32x16 scale = load_f16(half);
     coder.inverse = select_less(splat(0), scale, divide(splat(1), scale), splat(0));

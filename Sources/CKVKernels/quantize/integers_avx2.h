@@ -54,6 +54,17 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_low_bytes(low, word);
 }
 
+/// half[i] += bit i.
+static inline void add_bits(uint16_t half[16], uint32_t bits) {
+    for (int i = 0; i < 16; i++) half[i] = (uint16_t)(half[i] + (bits >> i & 1));
+}
+
+/// A vector whose largest is the largest magnitude of four.
+static inline f32x16 largest_magnitudes(const f32x16 x[4]) {
+    return maximum(maximum(magnitude(x[0]), magnitude(x[1])),
+                   maximum(magnitude(x[2]), magnitude(x[3])));
+}
+
 /// Largest and total of each of `rows` vectors.
 KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
     for (int r = 0; r < rows; r++) largests[r] = largest(x[r]);
@@ -62,15 +73,19 @@ KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
     for (int r = 0; r < rows; r++) totals[r] = total(x[r]);
 }
 
-/// Four fixed-point rows for dots, 8 * stride bytes: their words.
-static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
-                                 kv_prepared_layout layout) {
-    memcpy(fixed + 2 * r * stride, prepared + layout.words, layout.high - layout.words);
+/// Prepared rows, and rows of up to `padded` integers: their words.
+static inline fixed_rows rows_of_prepared(const uint8_t *prepared, kv_prepared_layout layout) {
+    return (fixed_rows){prepared + layout.words, layout.bytes, 0};
 }
-/// Row r from 64 integers.
-static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
-    for (int i = 0; i < 4; i++)
-        _mm256_storeu_si256((__m256i *)(fixed + 2 * r * stride + 32 * i), narrowed(x[i]));
+static inline fixed_rows rows_of_integers(const uint8_t *rows, size_t padded) {
+    return (fixed_rows){rows, 2 * padded, 0};
+}
+/// 64 integers of such a row, from i on; returns a vector whose total is theirs.
+static inline i32x16 store_fixed_block(uint8_t *row, size_t padded, size_t i, const i32x16 x[4]) {
+    (void)padded;
+    for (int k = 0; k < 4; k++)
+        _mm256_storeu_si256((__m256i *)(row + 2 * i + 32 * k), narrowed(x[k]));
+    return add_integers(add_integers(x[0], x[1]), add_integers(x[2], x[3]));
 }
 
 /// The codes of 4 lanes, as words; only the first `lanes` are read.
@@ -80,11 +95,12 @@ static inline __m256i load_four_lanes(const uint8_t *p, int lanes) {
                                            : _mm_maskload_epi32((const int *)p, mask));
 }
 
-/// Adds a quad of every row, at `fixed`, times the codes of 8 lanes, as two sums per lane.
-KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const uint8_t *fixed,
-                         const size_t stride, __m256i a, __m256i b) {
+/// Adds a quad of every row, at `words`, times the codes of 8 lanes, as two sums per lane.
+KV_INLINED void add_quad(__m256i sum[4][2], const int rows, const uint8_t *words, size_t row_bytes,
+                         __m256i a, __m256i b) {
     for (int r = 0; r < rows; r++) {
-        const __m256i quad = _mm256_set1_epi64x((long long)kv_load_u64(fixed + 2 * r * stride));
+        const __m256i quad =
+            _mm256_set1_epi64x((long long)kv_load_u64(words + (size_t)r * row_bytes));
         sum[r][0] = _mm256_add_epi32(sum[r][0], _mm256_madd_epi16(a, quad));
         sum[r][1] = _mm256_add_epi32(sum[r][1], _mm256_madd_epi16(b, quad));
     }
@@ -113,7 +129,7 @@ KV_INLINED __m256i quad_of(__m256i vector, const int quad, const int bits, uint6
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 /// One pass for every 8 lanes: the sums of 4 rows then fit the registers.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
-                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+                         fixed_rows fixed, size_t i, coded_lanes codes) {
     const bool coded = bits <= 4 && codes.levels;
     __m128i levels = _mm_setzero_si128();
     if (coded)
@@ -122,20 +138,21 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
     const __m256i table = _mm256_broadcastsi128_si256(levels);
     for (int pass = 0; pass < 2 * columns; pass++) {
         const int column = pass / 2, half = pass % 2, lanes = (int)codes.lanes - 8 * half;
-        const uint8_t *words = fixed + 2 * i;
+        const uint8_t *words = fixed.first + 2 * i;
         __m256i sum[4][2];
         for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = _mm256_setzero_si256();
         for (size_t tile = 0; tile < codes.tiles; tile++) {
             const uint8_t *p =
                 codes.first + column * codes.column_bytes + tile * codes.tile_bytes + 32 * half;
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-                if (half == 0) prefetch_codes(p, codes.ahead);
+                if (half == 0) prefetch_window(p);
                 const __m256i a = load_four_lanes(p, lanes);
                 const __m256i b = load_four_lanes(p + 16, lanes - 4);
                 for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++, words += 8) {
                     const uint64_t thirds =
                         third_bits(bits, codes, column, tile, v, quad) >> 32 * half;
-                    add_quad(sum, rows, words, stride, quad_of(a, quad, bits, thirds, coded, table),
+                    add_quad(sum, rows, words, fixed.row_bytes,
+                             quad_of(a, quad, bits, thirds, coded, table),
                              quad_of(b, quad, bits, thirds >> 16, coded, table));
                 }
             }

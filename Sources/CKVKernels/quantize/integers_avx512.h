@@ -28,6 +28,19 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     store_bytes(low, x);
 }
 
+/// half[i] += bit i.
+static inline void add_bits(uint16_t half[16], uint32_t bits) {
+    const __m256i all = _mm256_loadu_si256((const __m256i *)half), one = _mm256_set1_epi16(1);
+    _mm256_storeu_si256((__m256i *)half, _mm256_mask_add_epi16(all, (__mmask16)bits, all, one));
+}
+
+/// A vector whose largest is the largest magnitude of four.
+static inline f32x16 largest_magnitudes(const f32x16 x[4]) {
+    enum { magnitudes = 0x0b }; // the larger of both magnitudes, without a sign
+    return _mm512_range_ps(_mm512_range_ps(x[0], x[1], magnitudes),
+                           _mm512_range_ps(x[2], x[3], magnitudes), magnitudes);
+}
+
 /// Largest and total of each of `rows` vectors; four are reduced in one transposing tree.
 KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
     if (rows != 4) {
@@ -55,39 +68,43 @@ KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
                      _mm_add_epi32(_mm256_castsi256_si128(d), _mm256_extracti128_si256(d, 1)));
 }
 
-/// Four fixed-point rows for dots, 8 * stride bytes: four planes of high bytes, then four of low
-/// bytes.
-static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
-                                 kv_prepared_layout layout) {
-    memcpy(fixed + r * stride, prepared + layout.high, layout.low - layout.high);
-    memcpy(fixed + (4 + r) * stride, prepared + layout.low, layout.low - layout.high);
+/// Prepared rows, and rows of up to `padded` integers: high bytes, then low ones.
+static inline fixed_rows rows_of_prepared(const uint8_t *prepared, kv_prepared_layout layout) {
+    return (fixed_rows){prepared + layout.high, layout.bytes, layout.low - layout.high};
 }
-/// Row r from 64 integers.
-static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
+static inline fixed_rows rows_of_integers(const uint8_t *rows, size_t padded) {
+    return (fixed_rows){rows, 2 * padded, padded};
+}
+/// 64 integers of such a row, from i on; returns a vector whose total is theirs.
+static inline i32x16 store_fixed_block(uint8_t *row, size_t padded, size_t i, const i32x16 x[4]) {
     // Words plus 128 have the high byte above; the low one below, but for its top bit. Bytes of a
     // lane are parted, and what packing has left is dword 4 q + k for quad q of integers x[k].
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i part =
         _mm512_broadcast_i32x4(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
     const __m512i half = _mm512_set1_epi16(128);
-    const __m512i a = _mm512_add_epi16(_mm512_packs_epi32(x[0], x[1]), half);
-    const __m512i b = _mm512_add_epi16(_mm512_packs_epi32(x[2], x[3]), half);
+    const __m512i words_a = _mm512_packs_epi32(x[0], x[1]),
+                  words_b = _mm512_packs_epi32(x[2], x[3]);
+    const __m512i a = _mm512_add_epi16(words_a, half), b = _mm512_add_epi16(words_b, half);
     const __m512i parted_a = _mm512_shuffle_epi8(a, part), parted_b = _mm512_shuffle_epi8(b, part);
-    const __m512i high = _mm512_unpackhi_epi64(parted_a, parted_b);
-    const __m512i low =
+    const __m512i highs = _mm512_unpackhi_epi64(parted_a, parted_b);
+    const __m512i lows =
         _mm512_xor_si512(_mm512_unpacklo_epi64(parted_a, parted_b), _mm512_set1_epi8((char)128));
-    _mm512_storeu_si512(fixed + r * stride, _mm512_permutexvar_epi32(order, high));
-    _mm512_storeu_si512(fixed + (4 + r) * stride, _mm512_permutexvar_epi32(order, low));
+    _mm512_storeu_si512(row + i, _mm512_permutexvar_epi32(order, highs));
+    _mm512_storeu_si512(row + padded + i, _mm512_permutexvar_epi32(order, lows));
+    const __m512i one = _mm512_set1_epi16(1);
+    return _mm512_dpwssd_epi32(_mm512_madd_epi16(words_a, one), words_b, one);
 }
 
 /// Adds a quad of every row, at `fixed`, times the codes of every column.
 KV_INLINED void add_quad(__m512i *high, __m512i *low, const int rows, const int columns,
-                         const uint8_t *fixed, const size_t stride, const __m512i *codes) {
+                         fixed_rows fixed, const __m512i *codes) {
     for (int r = 0; r < rows; r++) {
-        const __m512i h = splat_integer(kv_load_i32(fixed + r * stride));
+        const uint8_t *row = fixed.first + (size_t)r * fixed.row_bytes;
+        const __m512i h = splat_integer(kv_load_i32(row));
         for (int c = 0; c < columns; c++)
             high[c * rows + r] = _mm512_dpbusd_epi32(high[c * rows + r], codes[c], h);
-        const __m512i l = splat_integer(kv_load_i32(fixed + (4 + r) * stride));
+        const __m512i l = splat_integer(kv_load_i32(row + fixed.low));
         for (int c = 0; c < columns; c++)
             low[c * rows + r] = _mm512_dpbusd_epi32(low[c * rows + r], codes[c], l);
     }
@@ -107,7 +124,7 @@ KV_INLINED __m512i quad_of(__m512i vector, const int quad, const int bits, uint6
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 /// Two columns of 4 rows are 16 independent sums: what hides the latency.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
-                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+                         fixed_rows fixed, size_t i, coded_lanes codes) {
     const __mmask16 lanes = columns > 1 ? 0xffff : lane_mask(codes.lanes);
     const bool coded = bits <= 4 && codes.levels;
     __m128i levels = _mm_setzero_si128();
@@ -117,21 +134,21 @@ KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const 
     const __m512i table = _mm512_broadcast_i32x4(levels);
     __m512i high[8];
     for (int k = 0; k < columns * rows; k++) high[k] = _mm512_setzero_si512();
-    fixed += i;
+    fixed.first += i;
     for (size_t tile = 0; tile < codes.tiles; tile++) {
         const uint8_t *p = codes.first + tile * codes.tile_bytes;
         for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
             __m512i vector[2], quads[2];
             for (int c = 0; c < columns; c++) {
-                prefetch_codes(p + c * codes.column_bytes, codes.ahead);
+                prefetch_window(p + c * codes.column_bytes);
                 vector[c] = _mm512_maskz_loadu_epi32(lanes, p + c * codes.column_bytes);
             }
-            for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++, fixed += 4) {
+            for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++, fixed.first += 4) {
                 for (int c = 0; c < columns; c++) {
                     const uint64_t thirds = third_bits(bits, codes, c, tile, v, quad);
                     quads[c] = quad_of(vector[c], quad, bits, thirds, coded, table);
                 }
-                add_quad(high, sums, rows, columns, fixed, stride, quads);
+                add_quad(high, sums, rows, columns, fixed, quads);
             }
         }
     }

@@ -63,6 +63,17 @@ static inline void store_fixed(uint8_t *words, uint8_t *high, uint8_t *low, i32x
     }
 }
 
+/// half[i] += bit i.
+static inline void add_bits(uint16_t half[16], uint32_t bits) {
+    for (int i = 0; i < 16; i++) half[i] = (uint16_t)(half[i] + (bits >> i & 1));
+}
+
+/// A vector whose largest is the largest magnitude of four.
+static inline f32x16 largest_magnitudes(const f32x16 x[4]) {
+    return maximum(maximum(magnitude(x[0]), magnitude(x[1])),
+                   maximum(magnitude(x[2]), magnitude(x[3])));
+}
+
 /// Largest and total of each of `rows` vectors.
 KV_INLINED void largest_each(float *largests, const f32x16 *x, const int rows) {
     for (int r = 0; r < rows; r++) largests[r] = largest(x[r]);
@@ -71,15 +82,19 @@ KV_INLINED void total_each(int32_t *totals, const i32x16 *x, const int rows) {
     for (int r = 0; r < rows; r++) totals[r] = total(x[r]);
 }
 
-/// Four fixed-point rows for dots, 8 * stride bytes: their words.
-static inline void copy_prepared(uint8_t *fixed, size_t stride, int r, const uint8_t *prepared,
-                                 kv_prepared_layout layout) {
-    memcpy(fixed + 2 * r * stride, prepared + layout.words, layout.high - layout.words);
+/// Prepared rows, and rows of up to `padded` integers: their words.
+static inline fixed_rows rows_of_prepared(const uint8_t *prepared, kv_prepared_layout layout) {
+    return (fixed_rows){prepared + layout.words, layout.bytes, 0};
 }
-/// Row r from 64 integers.
-static inline void store_fixed_block(uint8_t *fixed, size_t stride, int r, const i32x16 x[4]) {
-    for (int i = 0; i < 8; i++)
-        vst1q_u8(fixed + 2 * r * stride + 16 * i, vreinterpretq_u8_s16(narrowed(x[i / 2], i % 2)));
+static inline fixed_rows rows_of_integers(const uint8_t *rows, size_t padded) {
+    return (fixed_rows){rows, 2 * padded, 0};
+}
+/// 64 integers of such a row, from i on; returns a vector whose total is theirs.
+static inline i32x16 store_fixed_block(uint8_t *row, size_t padded, size_t i, const i32x16 x[4]) {
+    (void)padded;
+    for (int k = 0; k < 8; k++)
+        vst1q_u8(row + 2 * i + 16 * k, vreinterpretq_u8_s16(narrowed(x[k / 2], k % 2)));
+    return add_integers(add_integers(x[0], x[1]), add_integers(x[2], x[3]));
 }
 
 /// The codes of 16 lanes, one vector per place in the quad; only the first `lanes` are read.
@@ -91,12 +106,12 @@ static inline uint8x16x4_t load_quads(const uint8_t *p, size_t lanes) {
 }
 
 /// Adds an element of every row, at `word`, times the codes of 16 lanes.
-KV_INLINED void add_element(i32x16 *sums, const int rows, const uint8_t *word, const size_t stride,
+KV_INLINED void add_element(i32x16 *sums, const int rows, const uint8_t *word, size_t row_bytes,
                             uint8x16_t codes) {
     const int16x8_t a = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
     const int16x8_t b = vreinterpretq_s16_u16(vmovl_u8(vget_high_u8(codes)));
     for (int r = 0; r < rows; r++) {
-        const int16_t x = kv_load_i16(word + 2 * r * stride);
+        const int16_t x = kv_load_i16(word + (size_t)r * row_bytes);
         sums[r].v[0] = vmlal_n_s16(sums[r].v[0], vget_low_s16(a), x);
         sums[r].v[1] = vmlal_n_s16(sums[r].v[1], vget_high_s16(a), x);
         sums[r].v[2] = vmlal_n_s16(sums[r].v[2], vget_low_s16(b), x);
@@ -123,21 +138,21 @@ KV_INLINED uint8x16_t codes_of(uint8x16_t vector, int c, const int quad, const i
 
 /// sums[column * rows + r] lane l += sum of row r's elements, from i on, times the codes of lane l.
 KV_INLINED void add_dots(i32x16 *sums, const int rows, const int columns, const int bits,
-                         const uint8_t *fixed, const size_t stride, size_t i, coded_lanes codes) {
+                         fixed_rows fixed, size_t i, coded_lanes codes) {
     const bool coded = bits <= 4 && codes.levels;
     uint8x16_t levels = vdupq_n_u8(0);
     if (coded) levels = veorq_u8(vreinterpretq_u8_s8(vld1q_s8(codes.levels)), vdupq_n_u8(128));
     for (int column = 0; column < columns; column++, sums += rows) {
-        const uint8_t *word = fixed + 2 * i;
+        const uint8_t *word = fixed.first + 2 * i;
         for (size_t tile = 0; tile < codes.tiles; tile++) {
             const uint8_t *p = codes.first + column * codes.column_bytes + tile * codes.tile_bytes;
             for (size_t v = 0; v < codes.vectors; v++, p += codes.vector_bytes) {
-                prefetch_codes(p, codes.ahead);
+                prefetch_window(p);
                 const uint8x16x4_t quads = load_quads(p, codes.lanes);
                 for (int quad = 0; quad < (int)kv_vector_codes(bits) / 4; quad++) {
                     const uint64_t thirds = third_bits(bits, codes, column, tile, v, quad);
                     for (int c = 0; c < 4; c++, word += 2)
-                        add_element(sums, rows, word, stride,
+                        add_element(sums, rows, word, fixed.row_bytes,
                                     codes_of(quads.val[c], c, quad, bits, thirds, coded, levels));
                 }
             }

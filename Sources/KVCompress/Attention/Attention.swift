@@ -1,40 +1,9 @@
-/// How attention is computed.
-public struct AttentionOptions: Sendable {
-    /// Multiplies the logits; nil means 1 / sqrt(key dim).
-    public var scale: Float?
-    /// Logits become softcap * tanh(logit / softcap); 0 leaves them.
-    public var softcap: Float = 0
-    /// The position of each query row: it sees entries at or before it.
-    ///
-    /// Nil: every row sees everything.
-    public var positions: [Int32]?
-    /// Entries at or before a row's position that are too old for it: it sees so many positions, its own
-    /// included.
-    ///
-    /// Nil: it sees all. Needs `positions`.
-    public var slidingWindow: Int?
-    /// The threads to use.
-    ///
-    /// Results do not depend on their number.
-    public var workers: Workers = .caller
-    /// The level of the kernels.
-    ///
-    /// Results do not depend on it.
-    public var instructionSet: InstructionSet = .best
-    /// Adds up what was read and covered, when given.
-    public var statistics: AttentionStatistics?
-
-    /// The usual scale, no softcap, no causal mask, the caller's thread, the best kernels.
-    public init() {}
-}
-
-extension LayerCache {
-    /// Entries that one piece of work folds from an empty state.
-    ///
-    /// The partition of a head depends on
-    /// nothing else, so neither do the results.
-    static let rangeBlocks = 32
-
+/// Attention over layers of caches, in memory that is kept from call to call.
+///
+/// A call works in pieces: ranges of a segment's blocks, each folded from an empty state for all query rows of
+/// a kv head. What the pieces are depends on the segments alone, and they are merged in order, so results do not
+/// depend on the threads. Used by one caller at a time.
+final class Attention: @unchecked Sendable {
     /// Query rows that share one pass over a block's keys: their logits stay in the first-level cache.
     private static let rowTile = 64
 
@@ -44,184 +13,316 @@ extension LayerCache {
     /// Bytes that the logits of a chunk may take where entries are chosen by them.
     private static let choiceBytes = 64 << 20
 
-    /// One piece of work: a range of a segment's blocks, for the query rows of one kv head.
+    /// One piece of work.
     private struct Piece {
         let head: Int
+        /// The segment's place among those of all heads.
         let segment: Int
         let blocks: Range<Int>
+    }
+
+    /// What all pieces work on: some query tokens, and the memory for them.
+    private struct Chunk: @unchecked Sendable {
+        /// Query rows of a kv head.
+        let rows: Int
+        let group: Int
+        let geometry: LayerGeometry
+        let scale: Float
+        let softcap: Float
+        let kernels: Kernels
+        let shape: FoldScratch.Shape
+        let queries: UnsafeMutablePointer<Float>
+        let states: UnsafeMutablePointer<Float>
+        let scratch: UnsafeMutablePointer<UInt8>
+        /// Per segment and row, one behind the last entry that it sees; nil: all are seen.
+        var ends: UnsafeMutablePointer<UInt32>?
+        /// Per segment and row, the first entry that is not too old; nil: none is.
+        var starts: UnsafeMutablePointer<UInt32>?
+
+        func queries(_ head: Int) -> UnsafePointer<Float> {
+            UnsafePointer(queries + head * rows * geometry.keyDim)
+        }
+
+        func state(_ piece: Int) -> FoldState {
+            FoldState(
+                adopting: states + piece * FoldState.floats(rows: rows, dim: geometry.valueDim),
+                rows: rows, dim: geometry.valueDim)
+        }
+
+        func visible(_ piece: Piece) -> Visible {
+            Visible(
+                start: starts.map { UnsafePointer($0 + piece.segment * rows) },
+                end: ends.map { UnsafePointer($0 + piece.segment * rows) })
+        }
+
+        func scratch(_ thread: Int) -> FoldScratch {
+            FoldScratch(shape, at: scratch + thread * shape.byteCount)
+        }
+    }
+
+    private let allocator: Allocator
+    private var queries = Scratch<Float>()
+    private var states = Scratch<Float>()
+    private var seen = Scratch<UInt32>()
+    private var scratch = Scratch<UInt8>()
+    private var choices = EntryChoice.Memory()
+    // Of the call at hand. One caller writes them before the threads read them: checking every access would cost a
+    // tenth of a small step.
+    @exclusivity(unchecked) private var segments: [Segment] = []
+    @exclusivity(unchecked) private var pieces: [Piece] = []
+    @exclusivity(unchecked) private var chunk: Chunk?
+    @exclusivity(unchecked) private var choice: EntryChoice?
+
+    init(allocator: Allocator) { self.allocator = allocator }
+
+    /// Bytes that are held between calls.
+    var heldBytes: Int {
+        queries.byteCount + states.byteCount + seen.byteCount + scratch.byteCount
+            + choices.byteCount
     }
 
     /// Attention of every query head over the entries of its kv head.
     ///
     /// Keys and values are read once per kv head and tile of 64 query rows (tokens x group).
-    /// - Returns: per query head `n x valueDim` outputs, packed.
+    /// - Parameter turn: what is done to the queries before.
     func attend(
-        _ queries: [Rows], options: AttentionOptions, allocator: Allocator
-    ) throws(CompressionError) -> [[Float]] {
-        let group = try checkedGroup(of: queries, options)
-        var outputs = [[Float]](repeating: [], count: queries.count)
-        let n = queries[0].count
-        var chunk = Self.rowChunk / group
-        if placement != nil {
-            chunk = max(1, min(chunk, Self.choiceBytes / EntryChoice.bytes(self, group: group)))
+        _ queries: some HeadRows, to layer: LayerView, options: AttentionOptions,
+        turn: Turn? = nil, into outputs: OutputBlock
+    ) throws(CompressionError) {
+        let group = try layer.checkedGroup(of: queries, options)
+        var layer = layer, step = Self.rowChunk / group
+        if layer.settled.placement != nil {
+            // Who chooses sees segments alone.
+            layer = LayerView(settled: layer.cache)
+            let bytes = EntryChoice.bytes(layer.settled, group: group)
+            step = max(1, min(step, Self.choiceBytes / max(1, bytes)))
         }
-        for first in stride(from: 0, to: n, by: chunk) {
-            let tokens = first..<min(first + chunk, n)
-            var part = options
-            part.positions = options.positions.map { Array($0[tokens]) }
-            let found = attendChunk(
-                queries.map { $0[tokens] }, group: group, options: part, allocator: allocator)
-            for head in outputs.indices { outputs[head] += found[head] }
+        listPieces(of: layer)
+        defer {
+            segments.removeAll(keepingCapacity: true)
+            choice = nil
         }
-        return outputs
+        for first in stride(from: 0, to: outputs.tokens, by: step) {
+            let tokens = first..<min(first + step, outputs.tokens)
+            let chunk = prepare(queries, tokens, of: layer.geometry, group, options, turn)
+            self.chunk = chunk
+            if let placement = layer.settled.placement {
+                choose(by: placement, chunk, of: layer.settled, workers: options.workers)
+            }
+            if let statistics = options.statistics {
+                statistics.add(
+                    layer.cache, choice, tokens: tokens.count, group: group, rowTile: Self.rowTile)
+            }
+            options.workers.run(pieces.count, byThread: { self.fold($0, thread: $1) })
+            merge(chunk, into: outputs, tokens)
+        }
     }
 
-    private func attendChunk(
-        _ queries: [Rows], group: Int, options: AttentionOptions, allocator: Allocator
-    ) -> [[Float]] {
-        let n = queries[0].count
-        let kernels = Kernels(options.instructionSet)
-        let rows = n * group
-        let packed = allocator.buffer(Float.self, heads.count * rows * geometry.keyDim)
-        for (head, rows) in queries.enumerated() {
-            kernels.convert(rows, rows: 0..<n, to: packed.pointer + head * n * geometry.keyDim)
-        }
-        let pieces = heads.indices.flatMap { head in
-            heads[head].indices.flatMap { segment in
-                stride(from: 0, to: heads[head][segment].keys.blocks, by: Self.rangeBlocks).map {
-                    first in
-                    let end = min(first + Self.rangeBlocks, heads[head][segment].keys.blocks)
-                    return Piece(head: head, segment: segment, blocks: first..<end)
+    /// Lists the segments and the pieces of them.
+    private func listPieces(of layer: LayerView) {
+        pieces.removeAll(keepingCapacity: true)
+        for head in layer.settled.heads.indices {
+            let first = segments.count
+            layer.append(head, to: &segments)
+            for segment in first..<segments.count {
+                let blocks = segments[segment].keys.blocks
+                for first in stride(from: 0, to: blocks, by: LayerCache.rangeBlocks) {
+                    let range = first..<min(first + LayerCache.rangeBlocks, blocks)
+                    pieces.append(Piece(head: head, segment: segment, blocks: range))
                 }
             }
         }
-        let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
-        let states = allocator.buffer(Float.self, pieces.count * stateFloats)
-        let scale = options.scale ?? 1 / Float(geometry.keyDim).squareRoot()
-        let choice = placement.map { placement in
-            choose(
-                by: placement, pieces, packed, n: n, group: group, scale: scale, options: options,
-                allocator: allocator, kernels: kernels)
+    }
+
+    /// Makes memory for the pieces, packs the queries and finds what they see.
+    private func prepare(
+        _ rows: some HeadRows, _ tokens: Range<Int>, of geometry: LayerGeometry, _ group: Int,
+        _ options: AttentionOptions, _ turn: Turn?
+    ) -> Chunk {
+        let n = tokens.count
+        var shape = FoldScratch.Shape(tile: min(Self.rowTile, n * group))
+        for segment in segments.indices {
+            shape.include(segments[segment].keys.codec, segments[segment].values.codec)
         }
-        if let statistics = options.statistics {
-            statistics.add(self, choice, tokens: n, group: group, rowTile: Self.rowTile)
+        let stateFloats = FoldState.floats(rows: n * group, dim: geometry.valueDim)
+        let queryFloats = rows.count * n * geometry.keyDim
+        var chunk = Chunk(
+            rows: n * group, group: group, geometry: geometry,
+            scale: options.scale ?? 1 / Float(geometry.keyDim).squareRoot(),
+            softcap: options.softcap, kernels: Kernels(options.instructionSet), shape: shape,
+            queries: queries.room(queryFloats, from: allocator),
+            states: states.room(pieces.count * stateFloats, from: allocator),
+            scratch: scratch.room(options.workers.threads * shape.byteCount, from: allocator))
+        for head in 0..<rows.count {
+            chunk.kernels.convert(
+                rows.head(head)[tokens], to: chunk.queries + head * n * geometry.keyDim)
         }
-        options.workers.run(pieces.count) { index in
-            let piece = pieces[index]
-            let segment = heads[piece.head][piece.segment]
-            let state = FoldState(
-                at: states.pointer + index * stateFloats, rows: rows, dim: geometry.valueDim)
-            let visible = Self.visible(segment, group: group, options)
-            if let placement, let choice {
-                segment.fold(
-                    piece.blocks, state: state, visible: visible, rowTile: Self.rowTile,
-                    choice: choice, renormalizes: placement.renormalizes, head: piece.head,
-                    segment: piece.segment, allocator: allocator, kernels: kernels)
-            } else {
-                segment.fold(
-                    piece.blocks, queries: packed.pointer + piece.head * rows * geometry.keyDim,
-                    state: state, visible: visible, scale: scale, softcap: options.softcap,
-                    rowTile: Self.rowTile, allocator: allocator, kernels: kernels)
+        turn?.apply(
+            to: chunk.queries, count: rows.count * n, dim: geometry.keyDim, kernels: chunk.kernels)
+        if options.isCausal { see(tokens, options, in: &chunk) }
+        return chunk
+    }
+
+    /// Finds what each row sees of each segment.
+    private func see(_ tokens: Range<Int>, _ options: AttentionOptions, in chunk: inout Chunk) {
+        let rows = chunk.rows, all = segments.count * rows
+        let ends = seen.room(2 * all, from: allocator), starts = ends + all
+        chunk.ends = ends
+        if options.slidingWindow != nil { chunk.starts = starts }
+        for segment in segments.indices {
+            let entries = segments[segment].count
+            let positions = segments[segment].positions
+            for token in tokens {
+                let position = options.position(token)
+                let end = positions.count(upTo: position, of: entries)
+                let start = options.slidingWindow.map {
+                    positions.count(
+                        upTo: position - Int32(clamping: $0), of: entries)
+                }
+                let first = segment * rows + token - tokens.lowerBound
+                for row in stride(from: first, to: (segment + 1) * rows, by: tokens.count) {
+                    ends[row] = UInt32(end)
+                    if let start { starts[row] = UInt32(start) }
+                }
             }
         }
-        return merged(pieces, states, n: n, group: group, kernels: kernels)
     }
 
     /// The first of two phases where entries are chosen: every logit, and what the placement makes of them.
     private func choose(
-        by placement: any Placement, _ pieces: [Piece], _ packed: Buffer<Float>, n: Int, group: Int,
-        scale: Float, options: AttentionOptions, allocator: Allocator, kernels: Kernels
-    ) -> EntryChoice {
+        by placement: any Placement, _ chunk: Chunk, of layer: LayerCache, workers: Workers
+    ) {
         let choice = EntryChoice(
-            self, tokens: n, group: group, allocator: allocator, kernels: kernels)
-        options.workers.run(pieces.count) { index in
-            let piece = pieces[index]
-            let segment = heads[piece.head][piece.segment]
-            segment.score(
-                piece.blocks,
-                queries: packed.pointer + piece.head * n * group * geometry.keyDim,
-                visible: Self.visible(segment, group: group, options),
-                scale: scale, softcap: options.softcap, rowTile: Self.rowTile, choice: choice,
-                head: piece.head, segment: piece.segment, allocator: allocator, kernels: kernels)
-        }
-        placement.choose(choice, workers: options.workers)
-        if placement.mapsValues { choice.prefetchValues(of: self) }
-        return choice
+            layer, tokens: chunk.rows / chunk.group, group: chunk.group,
+            renormalizes: placement.renormalizes, in: &choices, allocator: allocator,
+            kernels: chunk.kernels)
+        workers.run(
+            pieces.count,
+            byThread: { [self] index, thread in
+                let piece = pieces[index]
+                segments[piece.segment].score(
+                    piece.blocks, queries: chunk.queries(piece.head), visible: chunk.visible(piece),
+                    scale: chunk.scale, softcap: chunk.softcap,
+                    choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
+                    kernels: chunk.kernels)
+            })
+        placement.choose(choice, workers: workers)
+        if placement.mapsValues { choice.prefetchValues(workers: workers) }
+        self.choice = choice
     }
 
-    private func checkedGroup(
-        of queries: [Rows], _ options: AttentionOptions
-    ) throws(CompressionError) -> Int {
-        guard !queries.isEmpty, queries.count % heads.count == 0 else {
-            throw CompressionError(
-                .layer, "\(queries.count) query heads are no multiple of \(heads.count) kv heads")
+    /// Folds a piece.
+    private func fold(_ index: Int, thread: Int) {
+        let piece = pieces[index], chunk = chunk!
+        let state = chunk.state(index)
+        state.clear()
+        if let choice {
+            segments[piece.segment].fold(
+                piece.blocks, state: state, visible: chunk.visible(piece),
+                choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
+                kernels: chunk.kernels)
+        } else {
+            segments[piece.segment].fold(
+                piece.blocks, queries: chunk.queries(piece.head), state: state,
+                visible: chunk.visible(piece), scale: chunk.scale, softcap: chunk.softcap,
+                scratch: chunk.scratch(thread), kernels: chunk.kernels)
         }
-        guard queries.count / heads.count <= 16 else {
+    }
+
+    /// Merges the pieces of each head in order and divides.
+    private func merge(_ chunk: Chunk, into outputs: OutputBlock, _ tokens: Range<Int>) {
+        var next = 0
+        for head in 0..<outputs.heads / chunk.group {
+            let first = next
+            while next < pieces.count, pieces[next].head == head {
+                if next > first { chunk.kernels.merge(chunk.state(first), chunk.state(next)) }
+                next += 1
+            }
+            // Rows that follow each other in memory are written at once.
+            let run =
+                outputs.tokensFirst ? 1 : outputs.tokens == tokens.count ? chunk.rows : tokens.count
+            for row in stride(from: 0, to: chunk.rows, by: run) {
+                let (member, token) = row.quotientAndRemainder(dividingBy: tokens.count)
+                let output = outputs.row(head * chunk.group + member, tokens.lowerBound + token)
+                if next > first {
+                    chunk.kernels.finish(chunk.state(first)[row..<row + run], output: output)
+                } else {
+                    // A head without entries attends to nothing and gives zeros.
+                    output.update(repeating: 0, count: run * outputs.dim)
+                }
+            }
+        }
+    }
+}
+
+extension LayerView {
+    /// Query heads per kv head, once it is known that the queries fit.
+    fileprivate func checkedGroup(
+        of queries: some HeadRows, _ options: AttentionOptions
+    ) throws(CompressionError) -> Int {
+        let heads = settled.heads.count
+        guard queries.count > 0, queries.count % heads == 0 else {
+            throw CompressionError(
+                .layer, "\(queries.count) query heads are no multiple of \(heads) kv heads")
+        }
+        guard queries.count / heads <= 16 else {
             throw CompressionError(
                 .layer,
-                "\(queries.count / heads.count) query heads per kv head; at most 16 are supported")
+                "\(queries.count / heads) query heads per kv head; at most 16 are supported")
         }
-        for (head, rows) in queries.enumerated() {
+        let n = queries.head(0).count
+        for head in 0..<queries.count {
+            let rows = queries.head(head)
             guard rows.dim == geometry.keyDim else {
                 throw CompressionError(
                     .layer,
                     "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
             }
-            guard rows.count == queries[0].count else {
+            guard rows.count == n else {
                 throw CompressionError(
-                    .layer,
-                    "query head \(head) has \(rows.count) rows, head 0 has \(queries[0].count)")
+                    .layer, "query head \(head) has \(rows.count) rows, head 0 has \(n)")
             }
         }
-        if let positions = options.positions, positions.count != queries[0].count {
-            throw CompressionError(
-                .layer, "\(positions.count) positions for \(queries[0].count) query rows")
+        if let positions = options.positions, positions.count != n {
+            throw CompressionError(.layer, "\(positions.count) positions for \(n) query rows")
         }
-        return queries.count / heads.count
+        return queries.count / heads
     }
+}
 
-    /// Entries of a segment that each row (head by head) may see.
-    private static func visible(
-        _ segment: Segment, group: Int, _ options: AttentionOptions
-    ) -> Visible {
-        guard let positions = options.positions else { return Visible() }
-        func rows(_ limit: (Int32) -> Int32) -> [UInt32] {
-            let once = positions.map {
-                UInt32(segment.positions.count(upTo: limit($0), of: segment.count))
-            }
-            return (0..<group).flatMap { _ in once }
+extension LayerCache {
+    /// Entries that one piece of work folds from an empty state.
+    ///
+    /// The partition of a head depends on nothing else, so neither do the results.
+    static let rangeBlocks = 32
+
+    /// Attention of every query head over the entries of its kv head.
+    ///
+    /// - Returns: per query head `n x valueDim` outputs, packed.
+    func attend(
+        _ queries: [Rows], options: AttentionOptions, allocator: Allocator
+    ) throws(CompressionError) -> [[Float]] {
+        let n = queries.first?.count ?? 0, dim = geometry.valueDim
+        return try [[Float]](heads: queries.count, rows: n, dim: dim) {
+            outputs throws(CompressionError) in
+            try Attention(allocator: allocator).attend(
+                queries, to: LayerView(settled: self), options: options, into: outputs)
         }
-        return Visible(
-            start: options.slidingWindow.map { window in rows { $0 - Int32(clamping: window) } },
-            end: rows { $0 })
     }
+}
 
-    /// Merges the pieces of each head in order and divides.
-    private func merged(
-        _ pieces: [Piece], _ states: Buffer<Float>, n: Int, group: Int, kernels: Kernels
-    ) -> [[Float]] {
-        let rows = n * group
-        let stateFloats = FoldState.floats(rows: rows, dim: geometry.valueDim)
-        func state(_ piece: Int) -> FoldState {
-            FoldState(
-                adopting: states.pointer + piece * stateFloats, rows: rows, dim: geometry.valueDim)
+extension [[Float]] {
+    /// Per head packed rows, from a body that writes them into one piece of memory.
+    init(
+        heads: Int, rows: Int, dim: Int,
+        writtenBy body: (OutputBlock) throws(CompressionError) -> Void
+    ) throws(CompressionError) {
+        let room = UnsafeMutablePointer<Float>.allocate(capacity: heads * rows * dim)
+        defer { room.deallocate() }
+        try body(
+            OutputBlock(room, heads: heads, tokens: rows, dim: dim, tokensFirst: false))
+        self = (0..<heads).map { head in
+            Array<Float>(UnsafeBufferPointer(start: room + head * rows * dim, count: rows * dim))
         }
-        var outputs: [[Float]] = []
-        var next = 0
-        for head in heads.indices {
-            // A head without entries attends to nothing and gives zeros.
-            var output = [Float](repeating: 0, count: rows * geometry.valueDim)
-            let first = next
-            while next < pieces.count, pieces[next].head == head {
-                if next > first { kernels.merge(state(first), state(next)) }
-                next += 1
-            }
-            if next > first { kernels.finish(state(first), output: &output) }
-            let perHead = n * geometry.valueDim
-            for member in 0..<group {
-                outputs.append(Array(output[member * perHead..<(member + 1) * perHead]))
-            }
-        }
-        return outputs
     }
 }

@@ -30,20 +30,21 @@ public final class AttentionStatistics: Sendable {
         let rows = tokens * group
         let tiles = stride(from: 0, to: rows, by: rowTile).map { $0..<min($0 + rowTile, rows) }
         var added = Totals()
+        var number = 0
         for (head, segments) in layer.heads.enumerated() {
-            for (number, segment) in segments.enumerated() {
+            for segment in segments {
                 var read = segment.count * tiles.count
                 if let choice {
                     read = tiles.reduce(0) { read, tile in
                         (0..<segment.values.blocks).reduce(read) { read, block in
                             read
-                                + choice.mask(
-                                    head: head, segment: number, block: block, rows: tile
-                                ).nonzeroBitCount
+                                + choice.part(number).mask(block: block, rows: tile)
+                                .nonzeroBitCount
                         }
                     }
                 }
                 added.valueBytes += segment.values.codec.storedBytes(read).values.reduce(0, +)
+                number += 1
             }
             for row in 0..<rows {
                 guard let mass = choice.map({ $0.mass(head: head, row: row) }) ?? 1 else {
@@ -64,13 +65,20 @@ public final class AttentionStatistics: Sendable {
 extension EntryChoice {
     /// The share of a row's attention that falls on what it reads; nil when it sees nothing.
     fileprivate func mass(head: Int, row: Int) -> Double? {
-        let logits = logits(head: head, row: row)
-        guard let top = logits.max(), top > -.infinity else { return nil }
+        var top = -Float.infinity
+        for block in blocks[head] {
+            let logits = logits(block, row: row)
+            for entry in 0..<blockEntries { top = max(top, logits[entry]) }
+        }
+        guard top > -.infinity else { return nil }
         var all = 0.0, read = 0.0
-        for (entry, logit) in logits.enumerated() {
-            let weight = exp(Double(logit) - Double(top))
-            all += weight
-            if isChosen(entry, head: head, row: row) { read += weight }
+        for block in blocks[head] {
+            let logits = logits(block, row: row), mask = mask(block, row: row)
+            for entry in 0..<blockEntries where logits[entry] > -.infinity {
+                let weight = exp(Double(logits[entry]) - Double(top))
+                all += weight
+                if mask >> UInt64(entry) & 1 == 1 { read += weight }
+            }
         }
         return read / all
     }

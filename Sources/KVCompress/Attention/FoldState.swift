@@ -28,10 +28,25 @@ struct FoldState: @unchecked Sendable {
             maximum: base, sum: base + rows, accumulator: base + 2 * rows, rows: rows, dim: dim)
     }
 
-    /// The empty state, written at `base`.
-    init(at base: UnsafeMutablePointer<Float>, rows: Int, dim: Int) {
-        self.init(adopting: base, rows: rows, dim: dim)
+    /// Makes it the empty state.
+    func clear() {
         maximum.update(repeating: -.infinity, count: rows)
-        sum.update(repeating: 0, count: rows * (1 + dim))
+        sum.update(repeating: 0, count: rows)
+        accumulator.update(repeating: 0, count: rows * dim)
+    }
+
+    /// The same maxima and sums, with empty accumulators elsewhere.
+    func summing(_ accumulator: UnsafeMutablePointer<Float>, dim: Int) -> FoldState {
+        accumulator.update(repeating: 0, count: rows * dim)
+        return FoldState(
+            maximum: maximum, sum: sum, accumulator: accumulator, rows: rows, dim: dim)
+    }
+
+    /// The states of some of the rows.
+    subscript(range: Range<Int>) -> FoldState {
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows)
+        return FoldState(
+            maximum: maximum + range.lowerBound, sum: sum + range.lowerBound,
+            accumulator: accumulator + range.lowerBound * dim, rows: range.count, dim: dim)
     }
 }

@@ -9,77 +9,62 @@ extension Segment {
     /// `visible` counts from the segment's start.
     func fold(
         _ blocks: Range<Int>, queries: UnsafePointer<Float>, state: FoldState, visible: Visible,
-        scale: Float, softcap: Float, rowTile: Int, allocator: Allocator, kernels: Kernels
+        scale: Float, softcap: Float, scratch: FoldScratch, kernels: Kernels
     ) {
-        let tile = min(rowTile, state.rows)
-        let preparedBytes = (keys.codec.preparedBytes(rows: tile) + 63) / 64 * 64
-        let scratch = allocator.allocate(preparedBytes + (tile * blockEntries + vectorFloats) * 4)
-        let prepared = scratch.base
-        let logits = (prepared + preparedBytes).assumingMemoryBound(to: Float.self)
-        let expanded = logits + tile * blockEntries
-        fold(blocks, state: state, visible: visible, rowTile: tile, allocator: allocator, kernels) {
-            rows in
+        let logits = scratch.logits
+        fold(blocks, state: state, visible: visible, scratch: scratch, kernels) { rows in
             keys.codec.prepare(
-                queries + rows.lowerBound * keys.codec.dim, rows: rows.count, to: prepared,
+                queries + rows.lowerBound * keys.codec.dim, rows: rows.count, to: scratch.prepared,
                 kernels: kernels)
-        } weigh: { block, rows, seen, state, rescale in
+        } weigh: { block, rows, state in
             keys.codec.score(
-                keys, block: block, prepared: prepared, rows: rows.count, logits: logits,
+                keys, block: block, prepared: scratch.prepared, rows: rows.count, logits: logits,
                 kernels: kernels)
             let n = keys.entries(block: block)
-            var vectors = vectors(block: block, scratch: expanded, kernels: kernels)
+            var vectors = vectors(block: block, scratch: scratch.vectors, kernels: kernels)
             var (scale, softcap) = (scale, softcap)
             if visible.start != nil {
                 // What is too old leaves behind the softcap, which would make a number of it again.
                 kernels.finishLogits(
-                    logits, stride: blockEntries, rows: rows.count, n: n, visible: seen,
+                    logits, stride: blockEntries, rows: rows.count, n: n, visible: scratch.seen,
                     scale: scale, softcap: softcap, vectors: vectors)
                 visible.hide(block, rows, in: logits)
                 (vectors.logitBias, vectors.keyScale, scale, softcap) = (nil, nil, 1, 0)
             }
             kernels.softmaxFold(
-                logits: logits, stride: blockEntries, rows: rows.count, n: n, visible: seen,
-                scale: scale, softcap: softcap, vectors: vectors, state: state, rescale: rescale)
+                logits: logits, stride: blockEntries, rows: rows.count, n: n,
+                visible: scratch.seen, scale: scale, softcap: softcap, vectors: vectors,
+                state: state, rescale: scratch.rescale)
             return (logits, nil)
         }
-        withExtendedLifetime(scratch) {}
     }
 
     /// The frame of every fold: tiles of query rows, and for each of them the blocks that one of them sees.
     ///
-    /// `begin` starts a tile; `weigh` moves maxima and sums along a block and says what its values weigh.
+    /// `begin` starts a tile; `weigh` moves maxima and sums along a block and says what its values weigh. What
+    /// each row sees of the block and what to rescale its sums with are in the scratch.
     func fold(
-        _ blocks: Range<Int>, state: FoldState, visible: Visible, rowTile tile: Int,
-        allocator: Allocator, _ kernels: Kernels, begin: (Range<Int>) -> Void,
-        weigh: (
-            _ block: Int, _ rows: Range<Int>, _ seen: UnsafePointer<UInt32>, _ state: FoldState,
-            _ rescale: UnsafeMutablePointer<Float>
-        ) -> BlockWeights
+        _ blocks: Range<Int>, state: FoldState, visible: Visible, scratch: FoldScratch,
+        _ kernels: Kernels, begin: (Range<Int>) -> Void,
+        weigh: (_ block: Int, _ rows: Range<Int>, _ state: FoldState) -> BlockWeights
     ) {
         // Values of another space are summed apart and mapped to the output's when a tile is done.
-        let space = values.codec.valueSpace
-        let apart = space == state.dim ? 0 : tile * space
-        let scratch = allocator.buffer(Float.self, 2 * tile + apart)
-        let rescale = scratch.pointer, sums = rescale + 2 * tile
-        let seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
-        for first in stride(from: 0, to: state.rows, by: tile) {
-            let rows = first..<min(first + tile, state.rows)
-            let output = state.accumulator + first * state.dim
-            if apart > 0 { sums.update(repeating: 0, count: rows.count * space) }
-            let part = FoldState(
-                maximum: state.maximum + first, sum: state.sum + first,
-                accumulator: apart > 0 ? sums : output, rows: rows.count, dim: space)
+        let space = values.codec.valueSpace, isApart = space != state.dim
+        for first in stride(from: 0, to: state.rows, by: scratch.tile) {
+            let rows = first..<min(first + scratch.tile, state.rows)
+            let output = state[rows]
+            let part = isApart ? output.summing(scratch.sums, dim: space) : output
             begin(rows)
             for block in blocks {
-                guard see(block, rows, of: visible, to: seen) else { break }
-                let (weights, indices) = weigh(block, rows, seen, part, rescale)
+                guard see(block, rows, of: visible, to: scratch.seen) else { break }
+                let (weights, indices) = weigh(block, rows, part)
                 values.codec.accumulate(
-                    values, block: block, weights: weights, rescale: rescale, indices: indices,
-                    state: part, kernels: kernels)
+                    values, block: block, weights: weights, rescale: scratch.rescale,
+                    indices: indices, state: part, kernels: kernels)
             }
-            values.codec.finish(part.accumulator, rows: rows.count, to: output, kernels: kernels)
+            values.codec.finish(
+                part.accumulator, rows: rows.count, to: output.accumulator, kernels: kernels)
         }
-        withExtendedLifetime(scratch) {}
     }
 
     /// How many entries of a block each row sees, those too old for it included; false when that is none for all of them, which then
@@ -104,11 +89,11 @@ extension Segment {
 }
 
 /// The entries of a segment that each query row sees, counted from its start.
-struct Visible: Sendable {
+struct Visible {
     /// The first that is not too old; nil: the segment's first.
-    var start: [UInt32]?
+    var start: UnsafePointer<UInt32>?
     /// One behind the last; nil: all.
-    var end: [UInt32]?
+    var end: UnsafePointer<UInt32>?
 
     /// Takes what is too old out of a block's logits, whose first row is that of `rows`.
     func hide(_ block: Int, _ rows: Range<Int>, in logits: UnsafeMutablePointer<Float>) {

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// The threads that work may use: the caller's own, and as many more as were asked for.
 ///
@@ -11,29 +10,36 @@ public final class Workers: Sendable {
 
     /// Threads at work, the caller's included.
     public let threads: Int
-    private let shared = Shared()
+    private let pool: WorkerPool
+    /// Not a `Mutex`: those of Linux are no locks to the thread sanitizer.
     private let turn = NSLock()
 
     /// Starts `threads - 1` threads that sleep until there is work and end with this object.
     public init(threads: Int) {
         precondition(threads >= 1)
         self.threads = threads
-        for _ in 1..<threads {
-            let thread = Thread { [shared] in shared.serve() }
+        pool = WorkerPool(threads: threads)
+        for number in 1..<threads {
+            let thread = Thread { [pool] in pool.serve(number) }
             thread.stackSize = 4 << 20
             thread.start()
         }
     }
 
-    deinit { shared.stop() }
+    deinit { pool.stop() }
 
     /// Runs `body(0) ... body(count - 1)`, each once, in any order, and returns when all are done.
     func run(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+        run(count, byThread: { index, _ in body(index) })
+    }
+
+    /// The same; the body is told which of the threads, `0 ..< threads`, it runs on.
+    func run(_ count: Int, byThread body: @escaping WorkerPool.Body) {
         if threads == 1 || count <= 1 {
-            for index in 0..<count { body(index) }
-            return
+            for index in 0..<count { body(index, 0) }
+        } else {
+            turn.withLock { pool.run(count, body) }
         }
-        turn.withLock { shared.run(Job(count: count, body: body), helpers: threads - 1) }
     }
 
     /// `transform(0) ... transform(count - 1)`, in that order.
@@ -71,71 +77,4 @@ private final class Results<Element: Sendable>: @unchecked Sendable {
 
     /// All of them, once every place has been written.
     var all: [Element] { places.map { $0! } }
-}
-
-/// One `run`: indices are handed out in order.
-private final class Job: @unchecked Sendable {
-    let count: Int
-    let body: @Sendable (Int) -> Void
-    let next = Atomic<Int>(0)
-
-    init(count: Int, body: @escaping @Sendable (Int) -> Void) {
-        self.count = count
-        self.body = body
-    }
-
-    func work() {
-        while true {
-            let index = next.add(1, ordering: .relaxed).oldValue
-            guard index < count else { return }
-            body(index)
-        }
-    }
-}
-
-/// What the threads wait on; it outlives `Workers` until the last of them has left.
-private final class Shared: @unchecked Sendable {
-    private let condition = NSCondition()
-    private var job: Job?
-    private var generation = 0
-    private var busy = 0
-    private var stopped = false
-
-    func run(_ job: Job, helpers: Int) {
-        condition.lock()
-        self.job = job
-        generation += 1
-        busy = helpers
-        condition.broadcast()
-        condition.unlock()
-        job.work()
-        condition.lock()
-        while busy > 0 { condition.wait() }
-        self.job = nil
-        condition.unlock()
-    }
-
-    func serve() {
-        var seen = 0
-        condition.lock()
-        while true {
-            while !stopped && generation == seen { condition.wait() }
-            if stopped { break }
-            seen = generation
-            let job = self.job
-            condition.unlock()
-            job?.work()
-            condition.lock()
-            busy -= 1
-            if busy == 0 { condition.broadcast() }
-        }
-        condition.unlock()
-    }
-
-    func stop() {
-        condition.lock()
-        stopped = true
-        condition.broadcast()
-        condition.unlock()
-    }
 }

@@ -148,7 +148,7 @@ public struct Cache: Sendable {
             ]
             for (name, heads, limit) in sides {
                 let firsts = workers.map(heads.count) {
-                    Kernels.best.firstBeyond(heads[$0], limit: limit)
+                    Kernels.best.firstBeyond(heads[$0].view, limit: limit)
                 }
                 guard let head = firsts.firstIndex(where: { $0 != nil }), let found = firsts[head]
                 else { continue }
@@ -163,7 +163,7 @@ public struct Cache: Sendable {
     var hasFiniteQueries: Bool {
         layers.allSatisfy { layer in
             (layer.queries ?? []).allSatisfy {
-                Kernels.best.firstBeyond($0, limit: .greatestFiniteMagnitude) == nil
+                Kernels.best.firstBeyond($0.view, limit: .greatestFiniteMagnitude) == nil
             }
         }
     }

@@ -62,6 +62,10 @@ public struct Rows: Sendable {
 
     var base: UnsafeRawPointer { UnsafeRawPointer(storage.base) + byteOffset }
 
+    var view: RowView {
+        RowView(base: base, format: format, count: count, dim: dim, stride: stride)
+    }
+
     /// The stored bytes of one row, valid while these rows live.
     public func bytes(row: Int) -> UnsafeRawBufferPointer {
         precondition(row >= 0 && row < count)

@@ -22,6 +22,7 @@ enum Positions: Sendable {
 
     /// How many of `count` entries stand at or before `position`.
     func count(upTo position: Int32, of count: Int) -> Int {
+        if case .run(let first) = self { return min(max(0, Int(position) - Int(first) + 1), count) }
         var low = 0, high = count
         while low < high {
             let middle = (low + high) / 2
@@ -64,26 +65,24 @@ struct Segment: Sendable {
 
     var count: Int { keys.count }
 
-    private var stored: [EntryVector?] { [logitBias, keyScale, valueScale] }
-
-    /// Floats that the vectors of a block need when they are expanded.
-    var vectorFloats: Int { stored.count { $0 != nil } * blockEntries }
+    /// Floats that the vectors of a block may need when they are expanded.
+    static let vectorFloats = 3 * blockEntries
 
     /// The per-entry vectors of a block, expanded into scratch of `vectorFloats`.
     func vectors(
         block: Int, scratch: UnsafeMutablePointer<Float>, kernels: Kernels
     ) -> EntryVectors {
-        let range = block * blockEntries..<min(count, (block + 1) * blockEntries)
-        var place = scratch
-        let expanded = stored.map { vector in
-            vector.map { vector in
-                vector.expand(range, to: place, kernels: kernels)
-                defer { place += blockEntries }
-                return UnsafePointer(place)
-            }
+        func expanded(_ vector: EntryVector?, _ place: Int) -> UnsafePointer<Float>? {
+            guard let vector else { return nil }
+            let floats = scratch + place * blockEntries
+            vector.expand(
+                block * blockEntries..<min(count, (block + 1) * blockEntries), to: floats,
+                kernels: kernels)
+            return UnsafePointer(floats)
         }
         return EntryVectors(
-            logitBias: expanded[0], keyScale: expanded[1], valueScale: expanded[2])
+            logitBias: expanded(logitBias, 0), keyScale: expanded(keyScale, 1),
+            valueScale: expanded(valueScale, 2))
     }
 }
 

@@ -22,7 +22,12 @@ struct ProjectedCodec: Codec {
     func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
         base.places(entries, of: total)
     }
-    func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
+
+    /// Prepared coefficients, and behind them those that they were made of.
+    func preparedBytes(rows: Int) -> Int { projectedOffset(rows) + rows * map.rank * 4 }
+    private func projectedOffset(_ rows: Int) -> Int {
+        (base.preparedBytes(rows: rows) + 63) / 64 * 64
+    }
 
     /// Scratch of so many floats.
     private func withScratch(_ floats: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
@@ -55,10 +60,9 @@ struct ProjectedCodec: Codec {
         _ queries: UnsafePointer<Float>, rows: Int, to prepared: UnsafeMutableRawPointer,
         kernels: Kernels
     ) {
-        withScratch(rows * map.rank) { projected in
-            map.project(queries, count: rows, to: projected, kernels: kernels)
-            base.prepare(projected, rows: rows, to: prepared, kernels: kernels)
-        }
+        let projected = (prepared + projectedOffset(rows)).assumingMemoryBound(to: Float.self)
+        map.project(queries, count: rows, to: projected, kernels: kernels)
+        base.prepare(projected, rows: rows, to: prepared, kernels: kernels)
     }
 
     func score(
@@ -82,9 +86,13 @@ struct ProjectedCodec: Codec {
         _ accumulator: UnsafeMutablePointer<Float>, rows: Int,
         to output: UnsafeMutablePointer<Float>, kernels: Kernels
     ) {
+        base.finish(accumulator, rows: rows, to: accumulator, kernels: kernels)
+        guard map.rank == dim else {
+            map.decode(accumulator, count: rows, to: output, kernels: kernels)
+            return
+        }
+        // The output lies where the accumulator is.
         withScratch(rows * map.rank) { stored in
-            base.finish(accumulator, rows: rows, to: accumulator, kernels: kernels)
-            // The output may lie where the accumulator is.
             stored.update(from: accumulator, count: rows * map.rank)
             map.decode(stored, count: rows, to: output, kernels: kernels)
         }

@@ -44,8 +44,8 @@ struct QuantizedCodec: Codec {
         let codes = (count * quantizer.codeBytes + Self.tileEntries - 1) / Self.tileEntries
         let isKeys = side == .keys
         let scale: Component =
-            quantizer.codebook == nil
-            ? (isKeys ? .keyScales : .valueScales) : (isKeys ? .keyNorms : .valueNorms)
+            quantizer.hasCodebook
+            ? (isKeys ? .keyNorms : .valueNorms) : (isKeys ? .keyScales : .valueScales)
         var bytes: [Component: Int] = [isKeys ? .keyCodes : .valueCodes: codes, scale: scales]
         if quantizer.asymmetric { bytes[isKeys ? .keyZeros : .valueZeros] = scales }
         return bytes

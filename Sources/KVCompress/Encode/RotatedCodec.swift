@@ -26,7 +26,12 @@ struct RotatedCodec: Codec {
     func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
         base.places(entries, of: total)
     }
-    func preparedBytes(rows: Int) -> Int { base.preparedBytes(rows: rows) }
+
+    /// Prepared queries, and behind them those that they were made of, rotated.
+    func preparedBytes(rows: Int) -> Int { rotatedOffset(rows) + rows * dim * 4 }
+    private func rotatedOffset(_ rows: Int) -> Int {
+        (base.preparedBytes(rows: rows) + 63) / 64 * 64
+    }
 
     private func applySigns(_ rows: UnsafeMutablePointer<Float>, count: Int) {
         guard let signs else { return }
@@ -35,25 +40,25 @@ struct RotatedCodec: Codec {
         }
     }
 
-    private func withRotated(
-        _ rows: UnsafePointer<Float>, count: Int, kernels: Kernels,
-        _ body: (UnsafePointer<Float>) -> Void
+    /// Rotates packed rows on their way to another place.
+    private func rotate(
+        _ rows: UnsafePointer<Float>, count: Int, to copy: UnsafeMutablePointer<Float>,
+        kernels: Kernels
     ) {
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * dim)) { copy in
-            let start = copy.baseAddress!
-            start.update(from: rows, count: count * dim)
-            applySigns(start, count: count)
-            kernels.hadamard(start, count: count, dim: dim)
-            body(start)
-        }
+        copy.update(from: rows, count: count * dim)
+        applySigns(copy, count: count)
+        kernels.hadamard(copy, count: count, dim: dim)
     }
 
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
         to base: UnsafeMutableRawPointer, kernels: Kernels
     ) {
-        withRotated(rows, count: count, kernels: kernels) {
-            self.base.encode($0, count: count, first: first, of: total, to: base, kernels: kernels)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * dim)) { room in
+            let rotated = room.baseAddress!
+            rotate(rows, count: count, to: rotated, kernels: kernels)
+            self.base.encode(
+                rotated, count: count, first: first, of: total, to: base, kernels: kernels)
         }
     }
 
@@ -68,9 +73,9 @@ struct RotatedCodec: Codec {
         _ queries: UnsafePointer<Float>, rows: Int, to prepared: UnsafeMutableRawPointer,
         kernels: Kernels
     ) {
-        withRotated(queries, count: rows, kernels: kernels) {
-            base.prepare($0, rows: rows, to: prepared, kernels: kernels)
-        }
+        let rotated = (prepared + rotatedOffset(rows)).assumingMemoryBound(to: Float.self)
+        rotate(queries, count: rows, to: rotated, kernels: kernels)
+        base.prepare(rotated, rows: rows, to: prepared, kernels: kernels)
     }
 
     func score(

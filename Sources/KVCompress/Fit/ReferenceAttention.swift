@@ -48,7 +48,8 @@ struct ReferenceAttention {
         var rescale = [Float](repeating: 1, count: block)
         for first in stride(from: 0, to: rows, by: block) {
             let count = min(block, rows - first)
-            let state = FoldState(at: states.pointer, rows: count, dim: values.dim)
+            let state = FoldState(adopting: states.pointer, rows: count, dim: values.dim)
+            state.clear()
             kernels.dots(
                 queries.pointer + first * keyDim, rows: count, with: keys, count: tokens,
                 to: logits.pointer, stride: tokens)

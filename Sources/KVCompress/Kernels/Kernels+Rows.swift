@@ -23,15 +23,19 @@ extension ElementFormat {
 extension Kernels {
     /// Converts rows of any plain format to packed f32.
     func convert(_ source: Rows, rows: Range<Int>, to destination: UnsafeMutablePointer<Float>) {
-        precondition(rows.lowerBound >= 0 && rows.upperBound <= source.count)
-        let packed = source.stride == source.dim
+        convert(source.view[rows], to: destination)
+    }
+
+    /// Converts rows of any plain format to packed f32.
+    func convert(_ source: RowView, to destination: UnsafeMutablePointer<Float>) {
         // Packed rows are one run of numbers.
-        let runs = packed ? min(rows.count, 1) : rows.count
-        let length = packed ? rows.count * source.dim : source.dim
+        let packed = source.stride == source.dim
+        let runs = packed ? min(source.count, 1) : source.count
+        let length = packed ? source.count * source.dim : source.dim
         for run in 0..<runs {
-            let from =
-                source.base + (rows.lowerBound + run) * source.stride * source.format.byteCount
-            convert(from, source.format, count: length, to: destination + run * source.dim)
+            convert(
+                source.base + run * source.stride * source.format.byteCount, source.format,
+                count: length, to: destination + run * source.dim)
         }
     }
 
@@ -125,27 +129,36 @@ extension Kernels {
     }
 
     /// The first element that is not finite or larger than `limit` in magnitude.
-    func firstBeyond(_ rows: Rows, limit: Float) -> (row: Int, value: Float)? {
-        if rows.format == .f32, rows.stride == rows.dim {
-            let floats = rows.base.assumingMemoryBound(to: Float.self)
-            return firstBeyond(floats, count: rows.count * rows.dim, limit: limit).map {
-                ($0 / rows.dim, floats[$0])
-            }
+    func firstBeyond(_ rows: RowView, limit: Float) -> (row: Int, value: Float)? {
+        let packed = rows.stride == rows.dim
+        func first(
+            _ floats: UnsafePointer<Float>, _ range: Range<Int>
+        ) -> (row: Int, value: Float)? {
+            let found = kv_find_beyond(isa, floats, range.count * rows.dim, limit)
+            return found < range.count * rows.dim
+                ? (range.lowerBound + found / rows.dim, floats[found]) : nil
         }
-        let chunk = max(1, 8192 / rows.dim)
-        return withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) {
-            scratch in
-            var start = 0
-            while start < rows.count {
+        func search(
+            _ chunk: Int, _ floats: (Range<Int>) -> UnsafePointer<Float>
+        ) -> (row: Int, value: Float)? {
+            for start in stride(from: 0, to: rows.count, by: chunk) {
                 let range = start..<min(start + chunk, rows.count)
-                convert(rows, rows: range, to: scratch.baseAddress!)
-                let found = kv_find_beyond(isa, scratch.baseAddress!, range.count * rows.dim, limit)
-                if found < range.count * rows.dim {
-                    return (start + found / rows.dim, scratch[found])
-                }
-                start = range.upperBound
+                if let found = first(floats(range), range) { return found }
             }
             return nil
+        }
+        if rows.format == .f32 {
+            return search(packed ? max(1, rows.count) : 1) {
+                rows[$0].base.assumingMemoryBound(to: Float.self)
+            }
+        }
+        let chunk = max(1, min(rows.count, 16384 / rows.dim))
+        return withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk * rows.dim) {
+            scratch in
+            search(chunk) {
+                convert(rows[$0], to: scratch.baseAddress!)
+                return UnsafePointer(scratch.baseAddress!)
+            }
         }
     }
 
@@ -166,9 +179,19 @@ extension Kernels {
         _ rows: UnsafeMutablePointer<Float>, dim: Int, positions: [UInt32], frequencies: [Float],
         style: RoPE.Style, inverse: Bool
     ) {
+        rope(
+            rows, count: positions.count, dim: dim, positions: positions, frequencies: frequencies,
+            style: style, inverse: inverse)
+    }
+
+    /// The same, with a position for each of `count` rows.
+    func rope(
+        _ rows: UnsafeMutablePointer<Float>, count: Int, dim: Int,
+        positions: UnsafePointer<UInt32>, frequencies: [Float], style: RoPE.Style, inverse: Bool
+    ) {
         precondition(2 * frequencies.count <= dim)
         kv_rope_rows(
-            isa, rows, dim, positions.count, positions, frequencies, frequencies.count,
+            isa, rows, dim, count, positions, frequencies, frequencies.count,
             style == .interleaved, inverse)
     }
 

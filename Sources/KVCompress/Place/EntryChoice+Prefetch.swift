@@ -1,24 +1,24 @@
 extension EntryChoice {
     /// Asks for the pages of all chosen values at once, in ascending order, before they are read one by one.
-    func prefetchValues(of layer: LayerCache) {
-        for (head, segments) in layer.heads.enumerated() {
-            for (number, segment) in segments.enumerated() where segment.values.storage.isMapped {
-                let values = segment.values
-                var places: [Range<Int>] = []
-                for block in 0..<values.blocks {
-                    let mask = mask(head: head, segment: number, block: block, rows: 0..<rows)
-                    // Codes lie in tiles of 16 entries.
-                    for tile in 0..<4 where mask >> UInt64(16 * tile) & 0xFFFF != 0 {
-                        let first = block * blockEntries + 16 * tile
-                        places += values.codec.places(
-                            first..<min(first + 16, values.count), of: values.count)
-                    }
-                }
-                for range in places.joinedPages(Storage.pageBytes) {
-                    values.storage.willNeed(
-                        values.byteOffset + range.lowerBound..<values.byteOffset + range.upperBound)
+    func prefetchValues(workers: Workers) {
+        let segments = Array(layer.heads.joined())
+        workers.run(segments.count) { [self] number in
+            let values = segments[number].values, part = part(number)
+            guard values.storage.isMapped else { return }
+            var places: [Range<Int>] = []
+            for block in 0..<values.blocks {
+                let mask = part.mask(block: block, rows: 0..<rows)
+                // Codes lie in tiles of 16 entries.
+                for tile in 0..<4 where mask >> UInt64(16 * tile) & 0xFFFF != 0 {
+                    let first = block * blockEntries + 16 * tile
+                    places += values.codec.places(
+                        first..<min(first + 16, values.count), of: values.count)
                 }
             }
+            values.storage.willNeed(
+                places.joinedPages(Storage.pageBytes).map {
+                    values.byteOffset + $0.lowerBound..<values.byteOffset + $0.upperBound
+                })
         }
     }
 }

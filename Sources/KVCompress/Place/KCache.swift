@@ -31,10 +31,7 @@ struct KCache: Placement {
     func choose(_ choice: EntryChoice, workers: Workers) {
         workers.run(choice.heads * choice.rows) { index in
             let (head, row) = index.quotientAndRemainder(dividingBy: choice.rows)
-            let logits = choice.logits(head: head, row: row)
-            let seen = logits.indices.filter { logits[$0] > -.infinity }.map(UInt32.init)
-            choice.choose(
-                Ranking.first(top, of: seen, by: logits), of: seen, head: head, row: row)
+            choice.chooseLargest(top, head: head, row: row)
         }
     }
 }

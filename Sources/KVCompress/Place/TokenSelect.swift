@@ -38,8 +38,9 @@ struct TokenSelect: Placement {
     var renormalizes: Bool { true }
 
     func choose(_ choice: EntryChoice, workers: Workers) {
+        let order = EntryOrder(choice)
         workers.run(choice.tokens) { token in
-            let votes = votes(choice, token)
+            let votes = votes(order, token)
             let seen = votes.indices.filter { votes[$0] >= 0 }.map(UInt32.init)
             guard let newest = seen.last else { return }
             let recent = min(self.recent.of(seen.count), Int(newest) + 1)
@@ -48,10 +49,10 @@ struct TokenSelect: Placement {
             chosen.formUnion(
                 Ranking.first(min(top.of(seen.count), rest.count), of: rest, by: votes))
             for (head, row) in rows(choice, token) {
-                let logits = choice.logits(head: head, row: row)
-                let positions = choice.positions[head]
+                let logits = order.logits(head: head, row: row)
+                let positions = order.positions[head]
                 let seen = logits.indices.filter { logits[$0] > -.infinity }.map(UInt32.init)
-                choice.choose(
+                order.choose(
                     seen.filter { chosen.contains(UInt32(positions[Int($0)])) }, of: seen,
                     head: head, row: row)
             }
@@ -65,17 +66,17 @@ struct TokenSelect: Placement {
     }
 
     /// The votes of all heads by position; -1 where there is no entry that the token sees.
-    private func votes(_ choice: EntryChoice, _ token: Int) -> [Float] {
-        let last = choice.positions.compactMap(\.last).max() ?? -1
+    private func votes(_ order: EntryOrder, _ token: Int) -> [Float] {
+        let last = order.positions.compactMap(\.last).max() ?? -1
         var votes = [Float](repeating: -1, count: Int(last) + 1)
-        for (head, row) in rows(choice, token) {
-            var logits = choice.logits(head: head, row: row)
+        for (head, row) in rows(order.choice, token) {
+            var logits = order.logits(head: head, row: row)
             let seen = logits.indices.filter { logits[$0] > -.infinity }
             guard !seen.isEmpty else { continue }
             var own = [Float](repeating: 0, count: logits.count)
-            choice.kernels.addSoftmax(of: &logits, to: &own)
+            order.choice.kernels.addSoftmax(of: &logits, to: &own)
             for entry in seen {
-                let position = Int(choice.positions[head][entry])
+                let position = Int(order.positions[head][entry])
                 votes[position] = max(votes[position], 0) + own[entry]
             }
         }

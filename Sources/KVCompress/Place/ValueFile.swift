@@ -8,6 +8,14 @@ import Foundation
     import Glibc
 #endif
 
+#if canImport(Darwin)
+    /// What `mincore` says of a page.
+    private typealias PageState = CChar
+#else
+    /// What `mincore` says of a page.
+    private typealias PageState = UInt8
+#endif
+
 /// A private file without a name: nothing of it is left when the last who uses it is gone, however that
 /// came to be.
 struct ValueFile: ~Copyable {
@@ -98,14 +106,24 @@ private final class Mapping: @unchecked Sendable {
 }
 
 extension Storage {
-    /// Tells the system that a range of a mapped file will be read soon; memory is there already.
-    func willNeed(_ range: Range<Int>) {
-        guard isMapped, !range.isEmpty else { return }
-        let address = UInt(bitPattern: base) + UInt(range.lowerBound)
-        let start = address / UInt(Self.pageBytes) * UInt(Self.pageBytes)
-        posix_madvise(
-            UnsafeMutableRawPointer(bitPattern: start)!,
-            Int(address - start) + range.count, POSIX_MADV_WILLNEED)
+    /// Tells the system which ranges of a mapped file, ascending, will be read soon, as far as they are not in
+    /// memory.
+    func willNeed(_ ranges: [Range<Int>]) {
+        guard isMapped, let first = ranges.first, let last = ranges.last else { return }
+        let page = Self.pageBytes
+        let start = Int(bitPattern: base + first.lowerBound) / page * page
+        let end = Int(bitPattern: base + last.upperBound)
+        var present = [PageState](repeating: 0, count: (end - start + page - 1) / page)
+        let isKnown =
+            mincore(UnsafeMutableRawPointer(bitPattern: start)!, end - start, &present) == 0
+        for range in ranges {
+            let low = (Int(bitPattern: base + range.lowerBound) - start) / page
+            let high = (Int(bitPattern: base + range.upperBound) - start + page - 1) / page
+            if isKnown, present[low..<high].allSatisfy({ $0 & 1 == 1 }) { continue }
+            posix_madvise(
+                UnsafeMutableRawPointer(bitPattern: start + low * page)!, (high - low) * page,
+                POSIX_MADV_WILLNEED)
+        }
     }
 
     /// Writes a mapped file out and asks the system to forget its pages: what a system does that needs memory.

@@ -15,14 +15,12 @@ extension CacheSession {
     /// Compresses what is due: whole intervals, or everything that the window does not hold.
     func settle(all: Bool = false) throws(CompressionError) {
         guard isCompressed, layers[0].newest > 0 else { return }
-        let rewritten = plan.rewrites ? layers.indices.filter { window(of: $0) == nil } : []
         if !rewritten.isEmpty {
             let entries = layers[rewritten[0]].settled.entries(0)
             if all || layers[0].newest >= options.interval ?? max(blockEntries, entries / 8) {
                 try rewrite(rewritten)
             }
         }
-        let sealed = layers.indices.filter { !rewritten.contains($0) }
         guard let first = sealed.first else { return }
         let ready = layers[first].newest - (plan.encode?.window ?? 0)
         let unit = sealUnit
@@ -34,14 +32,10 @@ extension CacheSession {
     /// Rows that are encoded at a time: whole blocks and groups, and enough to be worth what is shared.
     private var sealUnit: Int {
         let encode = plan.encode ?? .plain
-        let group = [encode.keys, encode.values].map { $0.axis == .channel ? $0.group : 0 }.max()!
-        let block = max(blockEntries, group)
+        func group(_ codec: CodecConfiguration) -> Int { codec.axis == .channel ? codec.group : 0 }
+        let block = max(blockEntries, group(encode.keys), group(encode.values))
         let wanted = max(options.interval ?? 0, plan.sharer == nil ? 0 : 8 * blockEntries)
         return max(1, (wanted + block - 1) / block) * block
-    }
-
-    func window(of layer: Int) -> Int? {
-        options.slidingWindows.isEmpty ? nil : options.slidingWindows[layer]
     }
 
     // MARK: Encoding
@@ -78,7 +72,7 @@ extension CacheSession {
 
     /// Segments that no query will see again go.
     private func dropUnseen(_ layer: Int) {
-        guard let window = window(of: layer) else { return }
+        guard let window = options.window(of: layer) else { return }
         let first = Int32(layers[layer].tokens - window)
         for head in layers[layer].settled.heads.indices {
             layers[layer].settled.heads[head].removeAll { $0.positions($0.count - 1) < first }
@@ -196,7 +190,7 @@ extension CacheSession {
 
 extension Plan {
     /// Whether new rows change what becomes of old ones.
-    fileprivate var rewrites: Bool {
+    var rewrites: Bool {
         eviction != nil || merger != nil || projector != nil || fit != nil
             || encode?.zipcache != nil || sharer is XKV || placement?.mapsValues ?? false
             // A basis of the codec's own is not stored for every few rows.

@@ -13,6 +13,7 @@ extension CacheSession {
         let (moved, overflow) = offset.addingReportingOverflow(distance)
         try checkShift(overflow ? .max : moved)
         offset = moved
+        turns = [:]
     }
 
     /// Refuses an offset that the cache cannot have.
@@ -32,17 +33,41 @@ extension CacheSession {
         }
     }
 
-    /// Rows of a shifted session as they would stand in one that was never shifted.
-    func unshifted(_ heads: [Rows]) -> [Rows] {
-        guard offset != 0, let rope = try? RoPE(metadata: options.metadata) else { return heads }
-        return heads.map { rows in
-            var floats = rows.floats()
+    /// How a layer's queries and keys are turned to stand as they would in a session that was never shifted.
+    func turn(_ layer: Int) -> Turn? {
+        guard offset != 0 else { return nil }
+        let dim = layers[layer].geometry.keyDim
+        if let turn = turns[dim] { return turn }
+        guard let rope = try? RoPE(metadata: options.metadata) else { return nil }
+        let turn = Turn(rope, by: -offset, dim: dim)
+        turns[dim] = turn
+        return turn
+    }
+}
+
+/// One rotation of all rows: RoPE by a distance.
+struct Turn: Sendable {
+    private let frequencies: [Float]
+    private let style: RoPE.Style
+    private let isBack: Bool
+    /// The distance, once for every row of a run.
+    private let positions: [UInt32]
+
+    init(_ rope: RoPE, by distance: Int, dim: Int) {
+        frequencies = rope.frequencies(dim: dim)
+        style = rope.style
+        isBack = distance < 0
+        positions = [UInt32](repeating: UInt32(abs(distance)), count: blockEntries)
+    }
+
+    /// Turns packed f32 rows in place.
+    func apply(
+        to rows: UnsafeMutablePointer<Float>, count: Int, dim: Int, kernels: Kernels
+    ) {
+        for first in stride(from: 0, to: count, by: positions.count) {
             kernels.rope(
-                &floats, dim: rows.dim,
-                positions: [UInt32](repeating: UInt32(abs(offset)), count: rows.count),
-                frequencies: rope.frequencies(dim: rows.dim), style: rope.style,
-                inverse: offset > 0)
-            return Rows(floats, dim: rows.dim)
+                rows + first * dim, count: min(positions.count, count - first), dim: dim,
+                positions: positions, frequencies: frequencies, style: style, inverse: isBack)
         }
     }
 }

@@ -21,17 +21,25 @@ public final class CacheSession {
     var shares: [[Double]]?
     /// How far positions were moved.
     var offset = 0
+    /// What undoes that, by key dim.
+    var turns: [Int: Turn] = [:]
     /// The share of the tokens that a method without a budget kept.
     var decided: Double?
 
+    /// Layers whose plan is applied again to what is left and what came, and those that are encoded as they grow.
+    let rewritten: [Int], sealed: [Int]
+    /// Whether the queries of what is not compressed are kept.
+    private let observes: Bool
+    private let attention: Attention
+
     var allocator: Allocator { options.allocator }
-    var kernels: Kernels { Kernels(options.instructionSet) }
+    let kernels: Kernels
 
     /// An empty cache for layers of given shapes.
     ///
     /// - Throws: `CompressionError` (`.session`) for options out of range, (`.cache`) for no layers or impossible
     ///   head dims.
-    public init(
+    public convenience init(
         plan: Plan, geometry: [LayerGeometry], options: SessionOptions = SessionOptions()
     ) throws(CompressionError) {
         guard options.interval.map({ $0 > 0 && $0 <= Int32.max }) ?? true else {
@@ -56,17 +64,25 @@ public final class CacheSession {
                         + "\(layer.valueDim); expected at least one head, and dims in 1...1024")
             }
         }
-        self.plan = plan
-        self.options = options
-        layers = geometry.map { SessionLayer($0) }
+        self.init(plan: plan, options: options, layers: geometry.map { SessionLayer($0) })
     }
 
-    private init(copying other: CacheSession, plan: Plan) {
+    private init(plan: Plan, options: SessionOptions, layers: [SessionLayer]) {
         self.plan = plan
-        options = other.options
+        self.options = options
+        self.layers = layers
+        let rewrites = plan.rewrites
+        rewritten = layers.indices.filter { rewrites && options.window(of: $0) == nil }
+        sealed = layers.indices.filter { !rewrites || options.window(of: $0) != nil }
+        observes = plan.observesQueries || options.keepsQueries
+        attention = Attention(allocator: options.allocator)
+        kernels = Kernels(options.instructionSet)
+    }
+
+    private convenience init(copying other: CacheSession, plan: Plan) {
+        self.init(plan: plan, options: other.options, layers: other.layers)
         remarks = other.remarks
         isCompressed = other.isCompressed
-        layers = other.layers
         shares = other.shares
         decided = other.decided
         offset = other.offset
@@ -90,12 +106,13 @@ public final class CacheSession {
 
     /// What every byte is.
     ///
-    /// Queries that wait to be observed are resident, not stored: they are gone with the next compression.
+    /// Queries that wait to be observed are resident, not stored: they are gone with the next compression. So is
+    /// the memory that attention works in.
     public var ledger: Ledger {
         var ledger = Ledger(layers.map(\.cache))
         let received = layers.reduce(0) { $0 + $1.received.reduce(0) { $0 + $1.count * 4 } }
         if received > 0 { ledger.components[.importance] = received }
-        ledger.residentBytes += received
+        ledger.residentBytes += received + attention.heldBytes
         for log in layers.lazy.flatMap(\.queries) { ledger.residentBytes += log.residentBytes }
         return ledger
     }
@@ -135,13 +152,26 @@ public final class CacheSession {
     /// - Throws: `CompressionError`: rows that do not fit the layer (`.layer`), numbers that are not finite or
     ///   beyond what the plan can store (`.values`), a first layer that is ahead of others (`.session`).
     public func append(layer: Int, keys: [Rows], values: [Rows]) throws(CompressionError) {
+        try appendRows(layer, keys, values)
+    }
+
+    /// The same, with the rows of all kv heads in one piece of memory each.
+    ///
+    /// - Throws: `CompressionError`, as with `Rows`.
+    public func append(layer: Int, keys: RowBlock, values: RowBlock) throws(CompressionError) {
+        try appendRows(layer, keys, values)
+    }
+
+    private func appendRows(
+        _ layer: Int, _ keys: some HeadRows, _ values: some HeadRows
+    ) throws(CompressionError) {
         try check(keys, values, layer: layer)
-        let keys = unshifted(keys)
         if layer == 0 {
             try checkStep(isWholeBefore: "the next step")
             try settle()
         }
-        layers[layer].append(keys, values, allocator: allocator, kernels: kernels)
+        layers[layer].append(
+            keys, values, turn: turn(layer), allocator: allocator, kernels: kernels)
     }
 
     /// Refuses a session some of whose layers wait for a step's tokens.
@@ -167,30 +197,66 @@ public final class CacheSession {
     public func attend(
         layer: Int, queries: [Rows], options: AttentionOptions? = nil
     ) throws(CompressionError) -> [[Float]] {
-        let observes = plan.observesQueries || self.options.keepsQueries
-        var options = options ?? attention
-        let count = queries.first?.count ?? 0, tokens = layers[layer].tokens
-        guard count <= tokens else {
-            throw CompressionError(
-                .layer,
-                "\(count) queries for the newest tokens of layer \(layer), which has \(tokens)")
+        try [[Float]](
+            heads: queries.count, rows: queries.first?.count ?? 0,
+            dim: layers[layer].geometry.valueDim
+        ) { outputs throws(CompressionError) in
+            try attend(layer, queries, options, into: outputs)
         }
-        options.positions = (tokens - count..<tokens).map { Int32($0) }
-        options.slidingWindow = window(of: layer)
-        if observes { try checkObserved(queries, layer: layer) }
-        let fits = queries.allSatisfy { $0.dim == layers[layer].geometry.keyDim }
-        let queries = offset != 0 && fits ? unshifted(queries) : queries
-        let outputs = try layers[layer].cache.attend(
-            queries, options: options, allocator: allocator)
-        if observes {
-            layers[layer].observe(
-                queries, most: self.options.observe, allocator: allocator,
-                kernels: kernels)
-        }
-        return outputs
     }
 
-    private var attention: AttentionOptions {
+    /// The same, with queries in one piece of memory and outputs in another: nothing is allocated for a step.
+    ///
+    /// - Parameters:
+    ///   - layer: index of the layer, within range.
+    ///   - queries: n rows of key dim for every query head.
+    ///   - options: scale, softcap, threads; positions are the session's own.
+    ///   - outputs: room for n rows of value dim for every query head, laid out as the queries are; traps when it
+    ///     is less.
+    /// - Throws: `CompressionError`, as with `Rows`; outputs may then have been written.
+    public func attend(
+        layer: Int, queries: RowBlock, options: AttentionOptions? = nil,
+        into outputs: UnsafeMutableBufferPointer<Float>
+    ) throws(CompressionError) {
+        let dim = layers[layer].geometry.valueDim
+        precondition(
+            outputs.count >= queries.heads * queries.tokens * dim, "no room for the outputs")
+        // Without an address there are no outputs.
+        let base = outputs.baseAddress ?? UnsafeMutablePointer(bitPattern: blockEntries)!
+        try attend(
+            layer, queries, options,
+            into: OutputBlock(
+                base, heads: queries.heads, tokens: queries.tokens, dim: dim,
+                tokensFirst: queries.tokensFirst))
+    }
+
+    private func attend(
+        _ layer: Int, _ queries: some HeadRows, _ options: AttentionOptions?,
+        into outputs: OutputBlock
+    ) throws(CompressionError) {
+        var options = options ?? usualAttention
+        let tokens = layers[layer].tokens
+        guard outputs.tokens <= tokens else {
+            throw CompressionError(
+                .layer,
+                "\(outputs.tokens) queries for the newest tokens of layer \(layer), which has \(tokens)"
+            )
+        }
+        options.firstPosition = Int32(tokens - outputs.tokens)
+        options.positions = nil
+        options.slidingWindow = self.options.window(of: layer)
+        if observes { try checkObserved(queries, layer: layer) }
+        let turn = turn(layer)
+        try attention.attend(
+            queries, to: layers[layer].view, options: options, turn: turn, into: outputs)
+        if observes {
+            layers[layer].observe(
+                queries, turn: turn, most: self.options.observe, allocator: allocator,
+                kernels: kernels)
+        }
+    }
+
+    private var usualAttention: AttentionOptions {
         var attention = AttentionOptions()
         attention.workers = options.workers
         attention.instructionSet = options.instructionSet
@@ -219,47 +285,57 @@ public final class CacheSession {
     }
 
     /// What is observed is put together with other queries, and decides what is kept.
-    private func checkObserved(_ queries: [Rows], layer: Int) throws(CompressionError) {
-        let before = layers[layer].queries
-        guard before.isEmpty || before.count == queries.count else {
+    private func checkObserved(
+        _ queries: some HeadRows, layer: Int
+    ) throws(CompressionError) {
+        let before = layers[layer].queries.count
+        guard before == 0 || before == queries.count else {
             throw CompressionError(
                 .layer,
-                "\(queries.count) query heads for layer \(layer), which had \(before.count) before")
+                "\(queries.count) query heads for layer \(layer), which had \(before) before")
         }
-        for (head, rows) in queries.enumerated() {
+        for head in 0..<queries.count {
             let limit = Float.greatestFiniteMagnitude
-            guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
+            guard let found = kernels.firstBeyond(queries.head(head), limit: limit) else {
+                continue
+            }
             throw .beyond(
                 limit, found.value, "layer \(layer), query head \(head), row \(found.row)")
         }
     }
 
-    private func check(_ keys: [Rows], _ values: [Rows], layer: Int) throws(CompressionError) {
-        let geometry = layers[layer].geometry, count = keys.first?.count ?? 0
-        let encode = plan.encode ?? .plain
-        for (name, side, rows, dim) in [
-            ("key", Side.keys, keys, geometry.keyDim),
-            ("value", .values, values, geometry.valueDim),
-        ] {
-            guard rows.count == geometry.kvHeads else {
+    private func check(
+        _ keys: some HeadRows, _ values: some HeadRows, layer: Int
+    ) throws(CompressionError) {
+        let geometry = layers[layer].geometry, count = keys.count > 0 ? keys.head(0).count : 0
+        try check(keys, .keys, count, geometry.keyDim, layer)
+        try check(values, .values, count, geometry.valueDim, layer)
+    }
+
+    private func check(
+        _ rows: some HeadRows, _ side: Side, _ count: Int, _ dim: Int, _ layer: Int
+    ) throws(CompressionError) {
+        let geometry = layers[layer].geometry
+        var name: String { side == .keys ? "key" : "value" }
+        guard rows.count == geometry.kvHeads else {
+            throw CompressionError(
+                .layer,
+                "\(rows.count) heads of \(name)s for layer \(layer), which has \(geometry.kvHeads)")
+        }
+        let limit = (plan.encode ?? .plain).limit(
+            side, geometry, projected: plan.projector != nil)
+        for head in 0..<rows.count {
+            let rows = rows.head(head)
+            guard rows.dim == dim, rows.count == count else {
                 throw CompressionError(
                     .layer,
-                    "\(rows.count) heads of \(name)s for layer \(layer), which has \(geometry.kvHeads)"
+                    "layer \(layer), \(name) head \(head): \(rows.count) rows of \(rows.dim); expected \(count) of \(dim)"
                 )
             }
-            let limit = encode.limit(side, geometry, projected: plan.projector != nil)
-            for (head, rows) in rows.enumerated() {
-                guard rows.dim == dim, rows.count == count else {
-                    throw CompressionError(
-                        .layer,
-                        "layer \(layer), \(name) head \(head): \(rows.count) rows of \(rows.dim); expected \(count) of \(dim)"
-                    )
-                }
-                guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
-                let token = layers[layer].tokens + found.row
-                throw .beyond(
-                    limit, found.value, "layer \(layer), \(name) head \(head), token \(token)")
-            }
+            guard let found = kernels.firstBeyond(rows, limit: limit) else { continue }
+            let token = layers[layer].tokens + found.row
+            throw .beyond(
+                limit, found.value, "layer \(layer), \(name) head \(head), token \(token)")
         }
     }
 }

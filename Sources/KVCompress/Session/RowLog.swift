@@ -24,15 +24,24 @@ struct RowLog: Sendable {
             count: range.count, dim: dim)
     }
 
-    /// Copies rows to the end, as f32.
-    mutating func append(_ rows: Rows, allocator: Allocator, kernels: Kernels) {
+    /// Copies rows to the end, as f32, turned.
+    mutating func append(
+        _ rows: RowView, turn: Turn? = nil, allocator: Allocator, kernels: Kernels
+    ) {
         precondition(rows.dim == dim)
         reserve(count + rows.count, allocator: allocator)
         guard let storage else { return }
-        kernels.convert(
-            rows, rows: 0..<rows.count,
-            to: storage.base.assumingMemoryBound(to: Float.self) + count * dim)
+        let end = storage.base.assumingMemoryBound(to: Float.self) + count * dim
+        kernels.convert(rows, to: end)
+        turn?.apply(to: end, count: rows.count, dim: dim, kernels: kernels)
         count += rows.count
+    }
+
+    /// Copies rows to the end, as f32.
+    mutating func append(_ rows: Rows, allocator: Allocator, kernels: Kernels) {
+        withExtendedLifetime(rows) {
+            append(rows.view, allocator: allocator, kernels: kernels)
+        }
     }
 
     /// Forgets the first rows; memory goes back.
@@ -50,7 +59,8 @@ struct RowLog: Sendable {
         // Somebody else's rows may stand behind ours: a fork has memory of its own once it writes.
         if needed <= capacity, storage == nil || isKnownUniquelyReferenced(&storage) { return }
         self = kept(
-            0..<count, capacity: needed > capacity ? max(needed, 2 * count) : capacity,
+            0..<count,
+            capacity: needed > capacity ? max(needed + blockEntries, 2 * count) : capacity,
             allocator: allocator)
     }
 

@@ -20,20 +20,27 @@ struct SessionLayer: Sendable {
     /// Rows that are not compressed yet.
     var newest: Int { keys[0].count }
 
-    mutating func append(_ keys: [Rows], _ values: [Rows], allocator: Allocator, kernels: Kernels) {
-        for head in keys.indices {
-            self.keys[head].append(keys[head], allocator: allocator, kernels: kernels)
-            self.values[head].append(values[head], allocator: allocator, kernels: kernels)
+    mutating func append(
+        _ keys: some HeadRows, _ values: some HeadRows, turn: Turn?, allocator: Allocator,
+        kernels: Kernels
+    ) {
+        for head in 0..<keys.count {
+            self.keys[head].append(
+                keys.head(head), turn: turn, allocator: allocator, kernels: kernels)
+            self.values[head].append(values.head(head), allocator: allocator, kernels: kernels)
         }
     }
 
     /// Keeps queries of the newest tokens, of all that were kept the last `most`.
-    mutating func observe(_ queries: [Rows], most: Int?, allocator: Allocator, kernels: Kernels) {
+    mutating func observe(
+        _ queries: some HeadRows, turn: Turn?, most: Int?, allocator: Allocator, kernels: Kernels
+    ) {
         if self.queries.isEmpty {
-            self.queries = queries.map { RowLog(dim: $0.dim) }
+            self.queries = (0..<queries.count).map { RowLog(dim: queries.head($0).dim) }
         }
-        for head in queries.indices {
-            self.queries[head].append(queries[head], allocator: allocator, kernels: kernels)
+        for head in 0..<queries.count {
+            self.queries[head].append(
+                queries.head(head), turn: turn, allocator: allocator, kernels: kernels)
             let count = self.queries[head].count
             // Amortised: what is too old goes when it is as much as what stays.
             if let most, count / 2 >= most {
@@ -49,14 +56,16 @@ struct SessionLayer: Sendable {
     }
 
     /// What attention reads: settled entries, then the newest rows.
-    var cache: LayerCache {
-        guard newest > 0 else { return settled }
-        var all = settled
-        let rows = CacheLayer(keys: keys.map(\.rows), values: values.map(\.rows))
-        let view = LayerCache(viewing: rows, firstPosition: settledTokens)
-        for head in all.heads.indices { all.heads[head] += view.heads[head] }
-        return all
+    var view: LayerView {
+        var view = LayerView(settled: settled)
+        if newest > 0 {
+            view.newest = .init(keys: keys, values: values, firstPosition: settledTokens)
+        }
+        return view
     }
+
+    /// The same in segments.
+    var cache: LayerCache { view.cache }
 
     /// Newest rows, with no queries.
     func newestRows(_ range: Range<Int>) -> CacheLayer {

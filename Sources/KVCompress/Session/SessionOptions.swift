@@ -34,6 +34,9 @@ public struct SessionOptions: Sendable {
     /// The caller's thread, the best kernels, intervals of 64 tokens or an eighth.
     public init() {}
 
+    /// Tokens that a layer's queries see; nil: all.
+    func window(of layer: Int) -> Int? { slidingWindows.isEmpty ? nil : slidingWindows[layer] }
+
     var compression: CompressionOptions {
         CompressionOptions(
             workers: workers, instructionSet: instructionSet, allocator: allocator,

@@ -62,35 +62,41 @@ extension Model {
         let shape = configuration, count = positions.count
         let inputs = normalized(stream[...], layer.attentionNorm)
 
-        /// One view per head of what a layer makes of the inputs.
-        func heads(_ linear: Linear, _ heads: Int, _ dim: Int, turned: Bool) -> [Rows] {
-            let storage = Storage(byteCount: count * heads * dim * 4) { bytes in
-                let rows = bytes.assumingMemoryBound(to: Float.self).baseAddress!
-                linear.apply(inputs, count: count, to: rows)
-                if turned {
-                    shape.rotary.turn(rows, heads: heads, dim: dim, positions: positions)
+        /// What a layer makes of the inputs, a row of every head for each token.
+        func rows(_ linear: Linear, _ heads: Int, _ dim: Int, turned: Bool) -> [Float] {
+            var rows = linear.apply(inputs, count: count)
+            if turned {
+                rows.withUnsafeMutableBufferPointer {
+                    shape.rotary.turn(
+                        $0.baseAddress!, heads: heads, dim: dim, positions: positions)
                 }
             }
-            return (0..<heads).map { head in
-                Rows(
-                    storage: storage, byteOffset: head * dim * 4, format: .f32, count: count,
-                    dim: dim, stride: heads * dim)
+            return rows
+        }
+        func block(_ rows: UnsafeBufferPointer<Float>, _ heads: Int, _ dim: Int) -> RowBlock {
+            RowBlock(
+                unsafe: rows.baseAddress!, heads: heads, tokens: count, dim: dim,
+                tokensFirst: true)
+        }
+        let keys = rows(layer.key, shape.kvHeads, shape.keyDim, turned: true)
+        let values = rows(layer.value, shape.kvHeads, shape.valueDim, turned: false)
+        try keys.withUnsafeBufferPointer { keys throws(CompressionError) in
+            try values.withUnsafeBufferPointer { values throws(CompressionError) in
+                try session.append(
+                    layer: index, keys: block(keys, shape.kvHeads, shape.keyDim),
+                    values: block(values, shape.kvHeads, shape.valueDim))
             }
         }
-        try session.append(
-            layer: index, keys: heads(layer.key, shape.kvHeads, shape.keyDim, turned: true),
-            values: heads(layer.value, shape.kvHeads, shape.valueDim, turned: false))
-        let outputs = try session.attend(
-            layer: index,
-            queries: heads(layer.query, shape.queryHeads, shape.keyDim, turned: true))
-        var rows: [Float] = []
-        rows.reserveCapacity(count * shape.queryHeads * shape.valueDim)
-        for token in 0..<count {
-            for output in outputs {
-                rows += output[token * shape.valueDim..<(token + 1) * shape.valueDim]
+        let queries = rows(layer.query, shape.queryHeads, shape.keyDim, turned: true)
+        var outputs = [Float](repeating: 0, count: count * shape.queryHeads * shape.valueDim)
+        try outputs.withUnsafeMutableBufferPointer { outputs throws(CompressionError) in
+            try queries.withUnsafeBufferPointer { queries throws(CompressionError) in
+                try session.attend(
+                    layer: index, queries: block(queries, shape.queryHeads, shape.keyDim),
+                    into: outputs)
             }
         }
-        return layer.output.apply(rows, count: count)
+        return layer.output.apply(outputs, count: count)
     }
 
     /// SwiGLU (arXiv 2002.05202).

@@ -14,6 +14,42 @@ import Testing
         }
     }
 
+    /// The body knows its thread; no two threads are the same at once.
+    @Test(arguments: [2, 3, 8]) func threadsAreNumbered(threads: Int) {
+        let workers = Workers(threads: threads)
+        let busy = Marks(threads)
+        for round in 0..<300 {
+            workers.run(1 + round % 40, byThread: { _, thread in busy.use(thread) })
+        }
+        #expect(busy.total == (0..<300).reduce(0) { $0 + 1 + $1 % 40 })
+    }
+
+    /// Plain counters, one for each thread: TSan tells when two threads are one.
+    private final class Marks: @unchecked Sendable {
+        private let counts: UnsafeMutableBufferPointer<Int>
+        init(_ threads: Int) {
+            counts = .allocate(capacity: threads)
+            counts.initialize(repeating: 0)
+        }
+        deinit { counts.deallocate() }
+        func use(_ thread: Int) { counts[thread] += 1 }
+        var total: Int { counts.reduce(0, +) }
+    }
+
+    /// Threads that have gone to sleep between runs come back, and the caller sleeps for those that take long.
+    @Test func sleepsAndWakes() {
+        let workers = Workers(threads: 3)
+        let total = Atomic<Int>(0)
+        for round in 0..<60 {
+            workers.run(6) { index in
+                if index == round % 6 { usleep(round % 3 == 0 ? 400 : 0) }
+                total.add(1, ordering: .relaxed)
+            }
+            usleep(round % 2 == 0 ? 300 : 0)
+        }
+        #expect(total.load(ordering: .relaxed) == 360)
+    }
+
     /// Several threads share one `Workers` and wait for each other's turns.
     @Test func sharedByThreads() {
         let workers = Workers(threads: 3)
