@@ -231,8 +231,9 @@ size_t kv_tile_bytes_q4(kv_quantizer quantizer);
 size_t kv_tile_bytes_q3(kv_quantizer quantizer);
 size_t kv_tile_bytes_q2(kv_quantizer quantizer);
 
-/// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales`
-/// (and `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
+/// Encodes n rows into ceil(n / 16) tiles and writes every byte of them. Per channel, n is a
+/// multiple of `group` and `scales` (and `zeros`, asymmetric) receive [n / group][dim]; per token
+/// both are null.
 void kv_encode_q8(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                   size_t stride, size_t n, kv_quantizer quantizer);
 void kv_encode_q4(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,

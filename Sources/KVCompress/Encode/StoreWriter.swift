@@ -83,6 +83,7 @@ struct StoreWriter {
         allocator: Allocator, kernels: Kernels, workers: Workers
     ) throws(CompressionError) -> Storage {
         let storage = allocator.allocateUninitialized(byteCount)
+        // Codecs write all bytes of their stores, and nobody those in between.
         var end = 0
         for source in sources {
             (storage.base + end).initializeMemory(
@@ -101,11 +102,6 @@ struct StoreWriter {
             return Result { () throws(CompressionError) in
                 try source.forEachChunk(of: range, allocator: allocator, kernels: kernels) {
                     rows, entries in
-                    // No bytes of a tile but those that are written say anything.
-                    for place in source.codec.places(entries, of: total) {
-                        (base + place.lowerBound).initializeMemory(
-                            as: UInt8.self, repeating: 0, count: place.count)
-                    }
                     source.codec.encode(
                         rows, count: entries.count, first: entries.lowerBound, of: total, to: base,
                         kernels: kernels)
@@ -123,11 +119,11 @@ struct StoreWriter {
         let file = try ValueFile(byteCount: byteCount, in: directory)
         for source in sources {
             let codec = source.codec, total = source.entries.count
-            let chunk = allocator.allocate(codec.allocatedBytes(min(Self.chunkEntries, total)))
+            let chunk = allocator.allocateUninitialized(
+                codec.allocatedBytes(min(Self.chunkEntries, total)))
             try source.forEachChunk(of: 0..<total, allocator: allocator, kernels: kernels) {
                 rows, entries throws(CompressionError) in
                 let n = entries.count
-                chunk.base.initializeMemory(as: UInt8.self, repeating: 0, count: chunk.byteCount)
                 codec.encode(
                     rows, count: n, first: 0, of: n, to: chunk.base, kernels: kernels)
                 for (from, to) in zip(
