@@ -1,5 +1,7 @@
 /// The rows of two layers side by side, each the concatenation of some heads' rows: their angles, norms
-/// and common directions. Reads every row once, and once more for its direction.
+/// and common directions.
+///
+/// Reads every row once, and once more for its direction.
 struct RowPairs {
     /// Norms up to this are stored as halves, with room for a direction that its codec shortens.
     static let largestNorm: Float = 32768
@@ -32,11 +34,12 @@ struct RowPairs {
             let upper = floats.pointer, lower = upper + CommonRows.chunk * dim
             // Head by head, so that memory is read in long runs.
             for head in heads {
+                let (above, below) = (rows.rows[1][head], rows.rows[0][head])
                 for first in stride(from: 0, to: range.count, by: CommonRows.chunk) {
                     let n = min(CommonRows.chunk, range.count - first)
                     let chunk = range.lowerBound + first..<range.lowerBound + first + n
-                    rows.rows[1][head].write(chunk, to: upper, kernels: rows.kernels)
-                    rows.rows[0][head].write(chunk, to: lower, kernels: rows.kernels)
+                    above.write(chunk, to: upper, kernels: rows.kernels)
+                    below.write(chunk, to: lower, kernels: rows.kernels)
                     rows.kernels.addDots(
                         upper, lower, count: n, dim: dim, xx: sums[0] + first, yy: sums[1] + first,
                         xy: sums[2] + first)

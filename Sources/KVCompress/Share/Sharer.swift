@@ -32,7 +32,7 @@ struct CommonRows: Sendable {
     let workers: Workers
 
     /// Rows that are looked at together: those of two layers stay in the nearest caches.
-    static let chunk = 32
+    static let chunk = 64
 }
 
 /// Some of a head's rows.
