@@ -121,8 +121,14 @@ void kvc_check_spread_rows(kvc_case *c) {
 void kvc_check_hadamard(kvc_case *c) {
     const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim), count = kvc_entries(c, 20, dim);
     kvc_shape(c, "count %zu dim %zu stride %zu", count, dim, stride);
-    const kvc_pair rows = kvc_floats_in_place(c, "rows", count, dim, stride, 1e15f);
-    KVC_BOTH(v) kv_hadamard(c->level[v], rows.at[v], stride, count, dim);
+    if (kvc_chance(c, 50)) {
+        const kvc_pair rows = kvc_floats_in_place(c, "rows", count, dim, stride, 1e15f);
+        KVC_BOTH(v) kv_hadamard(c->level[v], rows.at[v], rows.at[v], stride, count, dim);
+    } else {
+        const float *const rows = kvc_floats(c, "rows", count, dim, stride, 1e15f);
+        const kvc_pair rotated = kvc_output(c, "rotated", kvc_f32, count, dim, stride);
+        KVC_BOTH(v) kv_hadamard(c->level[v], rotated.at[v], rows, stride, count, dim);
+    }
 }
 
 void kvc_check_rope_rows(kvc_case *c) {

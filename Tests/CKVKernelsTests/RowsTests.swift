@@ -143,8 +143,8 @@ import Testing
     func hadamardIsItsMatrixAnIsometryAndItsOwnInverse(dim: Int) {
         var random = Random(5 + UInt64(dim))
         let row = random.keys(1, dim: dim)
-        var rotated = row
-        kv_hadamard(.scalar, &rotated, dim, 1, dim)
+        var rotated = [Float](repeating: 7, count: dim)
+        kv_hadamard(.scalar, &rotated, row, dim, 1, dim)
         let expected = Reference.hadamard(row)
         for block in Reference.hadamardBlocks(dim) {
             let reach =
@@ -156,13 +156,15 @@ import Testing
         }
         let length = Reference.dot(row, row).squareRoot()
         #expect(abs(Reference.dot(rotated, rotated).squareRoot() - length) <= 2e-6 * length)
-        kv_hadamard(.scalar, &rotated, dim, 1, dim)
+        rotated.withUnsafeMutableBufferPointer {
+            kv_hadamard(.scalar, $0.baseAddress!, $0.baseAddress!, dim, 1, dim)
+        }
         for i in 0..<dim { #expect(abs(Double(rotated[i]) - Double(row[i])) <= 2e-6 * length) }
     }
 
     @Test func hadamardOfAZeroDimensionalOrEmptyCacheDoesNothing() {
         var rows: [Float] = [1, 2, 3]
-        kv_hadamard(.scalar, &rows, 3, 0, 3)
+        kv_hadamard(.scalar, &rows, [4, 5, 6], 3, 0, 3)
         #expect(rows == [1, 2, 3])
     }
 

@@ -103,7 +103,9 @@ let rowKernels: [Kernel] = [
         kv_spread_rows($0, $3.output, $2.floats, $1.dim, entries, $1.dim, $3.queries, $3.ones)
     },
     // In place, and therefore in the first cache.
-    floatRows("hadamard, cached") { kv_hadamard($0, $3.output, $1.dim, entries, $1.dim) },
+    floatRows("hadamard, cached") {
+        kv_hadamard($0, $3.output, $3.output, $1.dim, entries, $1.dim)
+    },
     floatRows("rope rows, cached") {
         kv_rope_rows(
             $0, $3.output, $1.dim, entries, $3.words, $3.weights, $1.dim / 2, false, false)

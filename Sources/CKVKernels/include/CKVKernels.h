@@ -90,10 +90,12 @@ void kv_channel_ranges(kv_isa isa, float *minimum, float *maximum, const float *
 void kv_spread_rows(kv_isa isa, float *spreads, const float *rows, size_t stride, size_t count,
                     size_t dim, const float *offset, const float *factor);
 
-/// In place, every row: normalised Sylvester-Hadamard transform, in blocks of powers of two,
-/// largest first (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4,
-/// ..., then one multiplication of each element by the block's rounded 1 / sqrt(size).
-void kv_hadamard(kv_isa isa, float *rows, size_t stride, size_t count, size_t dim);
+/// Every row: normalised Sylvester-Hadamard transform, in blocks of powers of two, largest first
+/// (80 = 64 + 16). Its own inverse. Butterflies (a + b, a - b) at distance 1, 2, 4, ..., then one
+/// multiplication of each element by the block's rounded 1 / sqrt(size). `rotated` has the stride
+/// of the rows, and may be the rows themselves.
+void kv_hadamard(kv_isa isa, float *rotated, const float *rows, size_t stride, size_t count,
+                 size_t dim);
 
 /// In place, every row at its position: RoPE turns pair i, elements (x, y), by the angle
 /// position * frequencies[i], `inverse` by its negative:

@@ -9,8 +9,9 @@ KV_TARGET_BEGIN(KV_AVX512)
 #include "common/lanes_avx512.h"
 #include "rows/hadamard_lanes.h"
 
-void kv_hadamard_avx512(float *rows, size_t stride, size_t count, size_t dim) {
-    hadamard(rows, stride, count, dim);
+void kv_hadamard_avx512(float *rotated, const float *rows, size_t stride, size_t count,
+                        size_t dim) {
+    hadamard(rotated, rows, stride, count, dim);
 }
 
 KV_TARGET_END

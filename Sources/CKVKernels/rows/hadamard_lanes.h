@@ -2,6 +2,7 @@
 // vectors; the same on every level. A block below 16 is one vector of which the first lanes count.
 #pragma once
 #include "common/lanes_tail.h"
+#include "common/prefetch.h"
 
 // a + b in the lower lane of a pair, a - b in the upper: fma(own, +-1, other) rounds the same.
 static inline f32x16 butterflies(f32x16 x, size_t size) {
@@ -20,8 +21,8 @@ static inline f32x16 butterflies(f32x16 x, size_t size) {
 
 /// A block of 16 * count elements, or the first part of a larger one, without leaving the
 /// registers.
-static inline __attribute__((always_inline)) void transform_vectors(float *x, size_t count,
-                                                                    f32x16 factor) {
+static inline __attribute__((always_inline)) void transform_vectors(float *y, const float *x,
+                                                                    size_t count, f32x16 factor) {
     f32x16 v[8];
 #pragma clang loop unroll(full)
     for (size_t i = 0; i < count; i++) v[i] = butterflies(load(x + 16 * i), 16);
@@ -35,48 +36,53 @@ static inline __attribute__((always_inline)) void transform_vectors(float *x, si
                 v[i + distance] = sub(a, b);
             }
 #pragma clang loop unroll(full)
-    for (size_t i = 0; i < count; i++) store(x + 16 * i, mul(v[i], factor));
+    for (size_t i = 0; i < count; i++) store(y + 16 * i, mul(v[i], factor));
 }
 
-static inline void transform(float *x, size_t size) {
+static inline void transform(float *y, const float *x, size_t size) {
     const f32x16 factor = splat((float)(1 / sqrt((double)size)));
     const f32x16 one = splat(1); // times 1 is exact
     if (size < 16) {
-        store_first(x, mul(butterflies(load_first(x, size), size), factor), size);
+        store_first(y, mul(butterflies(load_first(x, size), size), factor), size);
         return;
     }
     switch (size) {
     case 16:
-        transform_vectors(x, 1, factor);
+        transform_vectors(y, x, 1, factor);
         return;
     case 32:
-        transform_vectors(x, 2, factor);
+        transform_vectors(y, x, 2, factor);
         return;
     case 64:
-        transform_vectors(x, 4, factor);
+        transform_vectors(y, x, 4, factor);
         return;
     case 128:
-        transform_vectors(x, 8, factor);
+        transform_vectors(y, x, 8, factor);
         return;
     }
-    for (size_t i = 0; i < size; i += 128) transform_vectors(x + i, 8, one);
+    for (size_t i = 0; i < size; i += 128) transform_vectors(y + i, x + i, 8, one);
     for (size_t distance = 128; distance < size; distance *= 2) {
         const f32x16 last = distance * 2 == size ? factor : one;
         for (size_t block = 0; block < size; block += 2 * distance)
             for (size_t i = block; i < block + distance; i += 16) {
-                const f32x16 a = load(x + i), b = load(x + i + distance);
-                store(x + i, mul(add(a, b), last));
-                store(x + i + distance, mul(sub(a, b), last));
+                const f32x16 a = load(y + i), b = load(y + i + distance);
+                store(y + i, mul(add(a, b), last));
+                store(y + i + distance, mul(sub(a, b), last));
             }
     }
 }
 
-static inline void hadamard(float *rows, size_t stride, size_t count, size_t dim) {
+static inline void hadamard(float *rotated, const float *rows, size_t stride, size_t count,
+                            size_t dim) {
     for (size_t r = 0; r < count; r++) {
-        float *row = rows + r * stride;
-        for (size_t left = dim, size; left > 0; left -= size, row += size) {
+        const float *row = rows + r * stride;
+        float *to = rotated + r * stride;
+        // Rows in place are near already.
+        if (row != to)
+            for (size_t e = 0; e < dim; e += 16) prefetch_window(row + e);
+        for (size_t left = dim, size; left > 0; left -= size, row += size, to += size) {
             size = (size_t)1 << (63 - __builtin_clzll(left));
-            transform(row, size);
+            transform(to, row, size);
         }
     }
 }

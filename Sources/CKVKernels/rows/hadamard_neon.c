@@ -9,8 +9,8 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "common/lanes_neon.h"
 #include "rows/hadamard_lanes.h"
 
-void kv_hadamard_neon(float *rows, size_t stride, size_t count, size_t dim) {
-    hadamard(rows, stride, count, dim);
+void kv_hadamard_neon(float *rotated, const float *rows, size_t stride, size_t count, size_t dim) {
+    hadamard(rotated, rows, stride, count, dim);
 }
 
 KV_TARGET_END

@@ -1,4 +1,4 @@
-// Normalised Sylvester-Hadamard transform of rows, in place: its own inverse and an isometry, used
+// Normalised Sylvester-Hadamard transform of rows: its own inverse and an isometry, used
 // to spread outlier channels before quantization.
 //
 // A row of any length is cut into blocks of powers of two, largest first (80 = 64 + 16); the blocks
@@ -21,9 +21,11 @@ static void transform(float *x, size_t size) {
     for (size_t i = 0; i < size; i++) x[i] *= factor;
 }
 
-void kv_hadamard_scalar(float *rows, size_t stride, size_t count, size_t dim) {
+void kv_hadamard_scalar(float *rotated, const float *rows, size_t stride, size_t count,
+                        size_t dim) {
     for (size_t r = 0; r < count; r++) {
-        float *row = rows + r * stride;
+        float *row = rotated + r * stride;
+        memmove(row, rows + r * stride, dim * sizeof *row);
         for (size_t left = dim, size; left > 0; left -= size, row += size) {
             size = 1;
             while (size * 2 <= left) size *= 2;

@@ -45,7 +45,7 @@ protocol Codec: Sendable {
     func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>]
 
     /// Writes entries `first ..< first + count` of a store: every byte of their places. `first` is a multiple of
-    /// 128.
+    /// 32 and of `entryMultiple`.
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
         to base: UnsafeMutableRawPointer, kernels: Kernels)

@@ -87,7 +87,8 @@ struct QuantizedCodec: Codec {
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
         to base: UnsafeMutableRawPointer, kernels: Kernels
     ) {
-        precondition(first % 128 == 0 && count % entryMultiple == 0)
+        precondition(
+            first % max(Self.tileEntries, entryMultiple) == 0 && count % entryMultiple == 0)
         kernels.encode(
             quantizer, rows: rows, n: count, tiles: tile(base, entry: first),
             planes: planes(base, entry: first, of: total))

@@ -45,20 +45,29 @@ struct RotatedCodec: Codec {
         _ rows: UnsafePointer<Float>, count: Int, to copy: UnsafeMutablePointer<Float>,
         kernels: Kernels
     ) {
+        guard signs != nil else { return kernels.hadamard(rows, count: count, dim: dim, to: copy) }
         copy.update(from: rows, count: count * dim)
         applySigns(copy, count: count)
         kernels.hadamard(copy, count: count, dim: dim)
     }
 
+    /// Rows that are rotated at a time: they stay in the nearest cache until they are coded.
+    private static let piece = 32
+
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
         to base: UnsafeMutableRawPointer, kernels: Kernels
     ) {
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, count * dim)) { room in
+        let most = min(count, max(Self.piece, entryMultiple))
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, most * dim)) { room in
             let rotated = room.baseAddress!
-            rotate(rows, count: count, to: rotated, kernels: kernels)
-            self.base.encode(
-                rotated, count: count, first: first, of: total, to: base, kernels: kernels)
+            for start in stride(from: 0, to: count, by: max(1, most)) {
+                let piece = min(most, count - start)
+                rotate(rows + start * dim, count: piece, to: rotated, kernels: kernels)
+                self.base.encode(
+                    rotated, count: piece, first: first + start, of: total, to: base,
+                    kernels: kernels)
+            }
         }
     }
 

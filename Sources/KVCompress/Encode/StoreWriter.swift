@@ -37,8 +37,8 @@ struct StoreWriter {
 
     /// The largest per-channel group: chunks of it can be encoded on their own.
     fileprivate static let chunkEntries = 128
-    /// Chunks of a store that a thread takes at a time.
-    private static let pieceChunks = 16
+    /// Entries of a store that a thread takes at a time.
+    private static let pieceEntries = 16 * chunkEntries
 
     private var sources: [Source] = []
     private var byteCount = 0
@@ -90,18 +90,20 @@ struct StoreWriter {
                 as: UInt8.self, repeating: 0, count: source.offset - end)
             end = source.offset + source.codec.allocatedBytes(source.entries.count)
         }
-        let length = Self.pieceChunks * Self.chunkEntries
         let pieces = sources.flatMap { source in
-            stride(from: 0, to: source.entries.count, by: length).map {
-                (source, $0..<min($0 + length, source.entries.count))
+            stride(from: 0, to: source.entries.count, by: Self.pieceEntries).map {
+                (source, $0..<min($0 + Self.pieceEntries, source.entries.count))
             }
         }
         let results = workers.map(pieces.count) { index in
             let (source, range) = pieces[index]
             let total = source.entries.count, base = storage.base + source.offset
             return Result { () throws(CompressionError) in
-                try source.forEachChunk(of: range, allocator: allocator, kernels: kernels) {
-                    rows, entries in
+                // Few rows: while they are encoded, the next ones are fetched for their check.
+                try source.forEachChunk(
+                    of: range, by: max(blockEntries, source.codec.entryMultiple),
+                    allocator: allocator, kernels: kernels
+                ) { rows, entries in
                     source.codec.encode(
                         rows, count: entries.count, first: entries.lowerBound, of: total, to: base,
                         kernels: kernels)
@@ -121,8 +123,9 @@ struct StoreWriter {
             let codec = source.codec, total = source.entries.count
             let chunk = allocator.allocateUninitialized(
                 codec.allocatedBytes(min(Self.chunkEntries, total)))
-            try source.forEachChunk(of: 0..<total, allocator: allocator, kernels: kernels) {
-                rows, entries throws(CompressionError) in
+            try source.forEachChunk(
+                of: 0..<total, by: Self.chunkEntries, allocator: allocator, kernels: kernels
+            ) { rows, entries throws(CompressionError) in
                 let n = entries.count
                 codec.encode(
                     rows, count: n, first: 0, of: n, to: chunk.base, kernels: kernels)
@@ -143,14 +146,12 @@ struct StoreWriter {
 extension StoreWriter.Source {
     /// Calls the body with the rows of some entries at a time, packed.
     fileprivate func forEachChunk(
-        of range: Range<Int>, allocator: Allocator, kernels: Kernels,
+        of range: Range<Int>, by length: Int, allocator: Allocator, kernels: Kernels,
         _ body: (UnsafePointer<Float>, Range<Int>) throws(CompressionError) -> Void
     ) throws(CompressionError) {
-        let scratch = allocator.scratch(Float.self, StoreWriter.chunkEntries * rows.dim)
-        for first in stride(
-            from: range.lowerBound, to: range.upperBound, by: StoreWriter.chunkEntries)
-        {
-            let chunk = first..<min(first + StoreWriter.chunkEntries, range.upperBound)
+        let scratch = allocator.scratch(Float.self, length * rows.dim)
+        for first in stride(from: range.lowerBound, to: range.upperBound, by: length) {
+            let chunk = first..<min(first + length, range.upperBound)
             try rows.withRows(entries[chunk], scratch: scratch.pointer, kernels: kernels) {
                 floats throws(CompressionError) in
                 try limit?.check(floats, count: chunk.count * rows.dim, kernels)

@@ -171,7 +171,14 @@ extension Kernels {
 
     /// The Hadamard rotation of packed f32 rows, in place; its own inverse.
     func hadamard(_ rows: UnsafeMutablePointer<Float>, count: Int, dim: Int) {
-        kv_hadamard(isa, rows, dim, count, dim)
+        hadamard(rows, count: count, dim: dim, to: rows)
+    }
+
+    /// The same on their way to another place.
+    func hadamard(
+        _ rows: UnsafePointer<Float>, count: Int, dim: Int, to rotated: UnsafeMutablePointer<Float>
+    ) {
+        kv_hadamard(isa, rotated, rows, dim, count, dim)
     }
 
     /// RoPE of packed f32 rows, in place, each at its position; `inverse` undoes it.
