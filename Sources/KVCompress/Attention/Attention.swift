@@ -5,7 +5,7 @@
 /// depend on the threads. Used by one caller at a time.
 final class Attention: @unchecked Sendable {
     /// Query rows that share one pass over a block's keys: their logits stay in the first-level cache.
-    private static let rowTile = 64
+    private static let rowTile = 128
 
     /// Query rows of a kv head that are folded at a time: with their states they stay in the second-level cache.
     private static let rowChunk = 512
