@@ -1,4 +1,4 @@
-// Checks of merge/: distances, the nearest entry, exponentials and logarithms.
+// Checks of merge/: distances, sums of rows, the nearest entry, exponentials and logarithms.
 #include "harness.h"
 
 void kvc_check_squared_distances(kvc_case *c) {
@@ -10,6 +10,18 @@ void kvc_check_squared_distances(kvc_case *c) {
         memcpy(row, rows + kvc_below(c, count) * stride, dim * sizeof *row);
     const kvc_pair out = kvc_output(c, "distances", kvc_f32, 1, count, count);
     KVC_BOTH(v) kv_squared_distances(c->level[v], out.at[v], rows, stride, count, row, dim);
+}
+
+void kvc_check_mix_rows(kvc_case *c) {
+    const size_t dim = kvc_dim(c), stride = kvc_stride(c, dim), count = kvc_below(c, 12);
+    uint32_t *const ends = kvc_input(c, "ends", kvc_u32, 1, count, count);
+    size_t rows = 0;
+    for (size_t e = 0; e < count; e++) ends[e] = (uint32_t)(rows += kvc_below(c, 4));
+    kvc_shape(c, "sums %zu rows %zu dim %zu stride %zu", count, rows, dim, stride);
+    const float *const x = kvc_floats(c, "rows", rows, dim, stride, 1e15f);
+    const float *const weights = kvc_floats(c, "weights", 1, rows, rows, 1e15f);
+    const kvc_pair sums = kvc_output(c, "sums", kvc_f32, count, dim, dim);
+    KVC_BOTH(v) kv_mix_rows(c->level[v], sums.at[v], x, stride, weights, ends, count, dim);
 }
 
 void kvc_check_find_nearest(kvc_case *c) {

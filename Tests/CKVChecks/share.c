@@ -1,14 +1,18 @@
 // Checks of share/: dots and weighted sums of pairs of rows, angles, and weights on great circles.
 #include "harness.h"
 
-void kvc_check_add_dots(kvc_case *c) {
+void kvc_check_add_pair_dots(kvc_case *c) {
     const size_t dim = kvc_dim(c), count = kvc_entries(c, 40, dim);
     const size_t x_stride = kvc_stride(c, dim), y_stride = kvc_stride(c, dim);
     kvc_shape(c, "count %zu dim %zu strides %zu %zu", count, dim, x_stride, y_stride);
     const float *const x = kvc_floats(c, "x", count, dim, x_stride, 1e15f);
     const float *const y = kvc_floats(c, "y", count, dim, y_stride, 1e15f);
-    const kvc_pair sums = kvc_floats_in_place(c, "sums", 1, count, count, 1e30f);
-    KVC_BOTH(v) kv_add_dots(c->level[v], sums.at[v], x, x_stride, y, y_stride, count, dim);
+    const kvc_pair xx = kvc_floats_in_place(c, "xx", 1, count, count, 1e30f);
+    const kvc_pair yy = kvc_floats_in_place(c, "yy", 1, count, count, 1e30f);
+    const kvc_pair xy = kvc_floats_in_place(c, "xy", 1, count, count, 1e30f);
+    KVC_BOTH(v)
+    kv_add_pair_dots(c->level[v], xx.at[v], yy.at[v], xy.at[v], x, x_stride, y, y_stride, count,
+                     dim);
 }
 
 void kvc_check_pair_angles(kvc_case *c) {

@@ -23,6 +23,32 @@ import Testing
         }
     }
 
+    @Test func sumsOfNeighbouringRows() {
+        var random = Random(5)
+        for _ in 0..<100 {
+            let (dim, count) = (random.dim(), random.int(1...9))
+            let stride = dim + random.int(0...9)
+            var ends: [UInt32] = []
+            for _ in 0..<count { ends.append((ends.last ?? 0) + UInt32(random.int(0...4))) }
+            let total = Int(ends[count - 1])
+            let rows = random.normals(max(1, total) * stride, scale: 3)
+            let weights = random.normals(max(1, total), scale: 1)
+            var sums = [Float](repeating: 7, count: count * dim)
+            kv_mix_rows(.scalar, &sums, rows, stride, weights, ends, count, dim)
+            var first = 0
+            for e in 0..<count {
+                for c in 0..<dim {
+                    let terms = (first..<Int(ends[e])).map {
+                        Double(weights[$0]) * Double(rows[$0 * stride + c])
+                    }
+                    let bound = terms.reduce(1e-30) { $0 + abs($1) } * 4 * Reference.epsilon
+                    #expect(abs(Double(sums[e * dim + c]) - terms.reduce(0, +)) <= bound)
+                }
+                first = Int(ends[e])
+            }
+        }
+    }
+
     @Test func theNearestIsTheFirstOfTheLargest() {
         var random = Random(2)
         for _ in 0..<300 {

@@ -14,9 +14,7 @@ import Testing
             let n = x.count / dim
             let zeros = [Float](repeating: 0, count: n)
             var (xx, yy, xy) = (zeros, zeros, zeros)
-            kv_add_dots(.scalar, &xx, x, dim, x, dim, n, dim)
-            kv_add_dots(.scalar, &yy, y, dim, y, dim, n, dim)
-            kv_add_dots(.scalar, &xy, x, dim, y, dim, n, dim)
+            kv_add_pair_dots(.scalar, &xx, &yy, &xy, x, dim, y, dim, n, dim)
             (cosines, angles) = (zeros, zeros)
             kv_pair_angles(.scalar, &cosines, &angles, xx, yy, xy, n)
             var (atX, atY) = (zeros, zeros)
@@ -101,14 +99,17 @@ import Testing
     @Test func dotsAddUpOverPieces() {
         var random = Random(51)
         let x = random.normals(6 * 40), y = random.normals(6 * 40)
-        var pieces: [Float] = [1, 2, 3, 4, 5, 6]
+        let starts: [Float] = [1, 2, 3, 4, 5, 6]
+        var (xx, yy, xy) = (starts, starts, starts)
         for piece in 0..<4 {
             let x = Array(x[(piece * 10)...]), y = Array(y[(piece * 10)...])
-            kv_add_dots(.scalar, &pieces, x, 40, y, 40, 6, 10)
+            kv_add_pair_dots(.scalar, &xx, &yy, &xy, x, 40, y, 40, 6, 10)
         }
         for i in 0..<6 {
-            let exact = Double(i + 1) + Reference.dot(x.row(i, 40), y.row(i, 40))
-            #expect(abs(Double(pieces[i]) - exact) < 1e-4)
+            for (sums, a, b) in [(xx, x, x), (yy, y, y), (xy, x, y)] {
+                let exact = Double(i + 1) + Reference.dot(a.row(i, 40), b.row(i, 40))
+                #expect(abs(Double(sums[i]) - exact) < 1e-4)
+            }
         }
     }
 }

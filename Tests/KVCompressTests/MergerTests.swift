@@ -26,8 +26,8 @@ struct MergeCase {
 extension DraftRows {
     /// The entries' rows as f32.
     func floats() -> [[Float]] {
-        indices.indices.map { entry in
-            var row = [Float](repeating: 0, count: rows.dim)
+        (0..<count).map { entry in
+            var row = [Float](repeating: 0, count: dim)
             write([entry], to: &row, kernels: .best)
             return row
         }
@@ -317,13 +317,12 @@ extension DraftRows {
 
     @Test func longRunsAreCutFromTheirEnd() {
         let tokens = Array(UInt32(5)..<UInt32(5 + 150_000))
-        let keys = Allocator().buffer(Float.self, tokens.count)
-        for i in tokens.indices { keys[i] = 1 }
-        let neighbours = Neighbours(tokens, keys: keys, dim: 1, kernels: .best)
+        let keys = Rows([Float](repeating: 1, count: 150_005), dim: 1)
+        let neighbours = Neighbours(tokens, of: keys, kernels: .best)
         #expect(neighbours.pairs.count == 149_999 && neighbours.cosines[7] == 1)
         let runs = neighbours.runs(neighbours.pairs)
         #expect(runs == [0..<18_930, 18_930..<84_465, 84_465..<150_000])
-        #expect(neighbours.runs([]).count == 150_000)
+        #expect(neighbours.runs([]).isEmpty)
         #expect(neighbours.runs([0, 1, 149_998]).suffix(1) == [149_998..<150_000])
     }
 

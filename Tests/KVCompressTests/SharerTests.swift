@@ -19,11 +19,12 @@ import Testing
             layers: first..<first + layers.count,
             rows: layers.map { heads in
                 heads.map { rows in
-                    let floats = rows.floats()
-                    return Buffer(storage: Storage(copying: floats), count: floats.count)
+                    SomeRows(
+                        rows: DraftRows(rows, Array(0..<UInt32(rows.count))),
+                        entries: Array(0..<rows.count))
                 }
             }, counts: layers[0].map(\.count), dim: layers[0][0].dim, kernels: kernels,
-            allocator: Allocator())
+            allocator: Allocator(), workers: .caller)
     }
 
     static func doubles(_ layers: [[Rows]]) -> MiniCacheReference.Side {
@@ -76,7 +77,7 @@ import Testing
                 (Side.keys, keys, expected.keys), (.values, values, expected.values),
             ] {
                 let shared = try #require(sharer.shared(side, Self.common(rows)))
-                let norms = try #require(shared.norms)
+                let norms = try #require(shared.norms), directions = shared.rows.map { $0.floats() }
                 #expect(shared.dim == shape.dim && shared.bases == nil)
                 for layer in 0..<2 {
                     for head in 0..<shape.kvHeads {
@@ -86,7 +87,7 @@ import Testing
                         for token in 0..<shape.tokens where !expected.retained[head][token] {
                             let norm = Double(norms[layer][head][token])
                             let difference = (0..<shape.dim).reduce(0.0) { sum, place in
-                                let direction = shared.rows[head][token * shape.dim + place]
+                                let direction = directions[head][token][place]
                                 let error =
                                     norm * Double(direction) - restored[layer][head][token][place]
                                 return sum + error * error
@@ -134,7 +135,7 @@ import Testing
             [Rows(Array(lower[..<8]), dim: 2)], [Rows(Array(upper[..<8]), dim: 2)],
         ])
         let shared = try #require(sharer.shared(.keys, first))
-        let directions = (0..<8).map { shared.rows[0][$0] }
+        let directions = Array(shared.rows[0].floats().joined())
         #expect(directions[0..<2] == [0, 1], "the lower row's, as the upper one is zeros")
         #expect(abs(directions[2] - 0.6) < 1e-6 && abs(directions[3] - 0.8) < 1e-6)
         #expect(directions[4] > 0 && directions[5] > 0, "of opposite rows the nearer one's")
@@ -184,7 +185,7 @@ import Testing
             let shared = try #require(sharer.shared(.values, Self.common(values)))
             let kept = min(rank, tokens, 24)
             #expect(shared.dim == kept && shared.rows.count == 1 && shared.norms == nil)
-            let bases = try #require(shared.bases)
+            let bases = try #require(shared.bases), coefficients = shared.rows[0].floats()
             var error = 0.0
             for (token, row) in matrix.enumerated() {
                 for layer in 0..<2 {
@@ -196,7 +197,7 @@ import Testing
                         ).doubles(Array(0..<kept))
                         for place in 0..<6 {
                             let restored = (0..<kept).reduce(0.0) {
-                                $0 + Double(shared.rows[0][token * kept + $1]) * numbers[$1][place]
+                                $0 + Double(coefficients[token][$1]) * numbers[$1][place]
                             }
                             let exact = row[(layer * 2 + head) * 6 + place]
                             error += (restored - exact) * (restored - exact)
@@ -237,7 +238,7 @@ import Testing
             let rows = Rows([Float](repeating: number, count: 12), dim: 4)
             let shared = sharer.shared(.values, Self.common([[rows], [rows]]))
             #expect((shared == nil) == (number > 1000), "\(number)")
-            #expect((0..<3).allSatisfy { shared?.rows[0][$0].isFinite != false })
+            #expect(shared?.rows[0].floats().joined().allSatisfy(\.isFinite) != false)
         }
     }
 }

@@ -35,6 +35,14 @@ struct Scratch: @unchecked Sendable {
     let queries = some(16 * 256, Float(0.5))
     let weights = some(1 << 13, Float(0.01))
     let ones = some(1 << 13, Float(1))
+    /// Sums of two rows each.
+    let ends = {
+        let storage = Storage(byteCount: entries / 2 * 4) {
+            let ends = $0.bindMemory(to: UInt32.self)
+            for index in ends.indices { ends[index] = UInt32(2 * index + 2) }
+        }
+        return storage
+    }().bytes.bindMemory(to: UInt32.self).baseAddress!
     let words = some(1 << 13, UInt32(0))
     let counts = some(1 << 13, UInt32(0))
     /// Every entry once.
@@ -103,10 +111,14 @@ let rowKernels: [Kernel] = [
     floatRows("squared distances") {
         kv_squared_distances($0, $3.output, $2.floats, $1.dim, entries, $3.queries, $1.dim)
     },
-    floatRows("add dots") {
-        kv_add_dots(
-            $0, $3.output, $2.floats, $1.dim, $2.floats + entries / 2 * $1.dim, $1.dim, entries / 2,
-            $1.dim)
+    floatRows("mix rows") {
+        kv_mix_rows(
+            $0, $3.output, $2.floats, $1.dim, $3.weights, $3.ends, entries / 2, $1.dim)
+    },
+    floatRows("add pair dots") {
+        kv_add_pair_dots(
+            $0, $3.output, $3.output + 64, $3.output + 128, $2.floats, $1.dim,
+            $2.floats + entries / 2 * $1.dim, $1.dim, entries / 2, $1.dim)
     },
     floatRows("blend rows") {
         kv_blend_rows(

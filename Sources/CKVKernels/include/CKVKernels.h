@@ -231,8 +231,9 @@ size_t kv_tile_bytes_q4(kv_quantizer quantizer);
 size_t kv_tile_bytes_q3(kv_quantizer quantizer);
 size_t kv_tile_bytes_q2(kv_quantizer quantizer);
 
-/// Encodes n rows into ceil(n / 16) tiles. Per channel, n is a multiple of `group` and `scales`
-/// (and `zeros`, asymmetric) receive [n / group][dim]; per token both are null.
+/// Encodes n rows into ceil(n / 16) tiles and writes every byte of them. Per channel, n is a
+/// multiple of `group` and `scales` (and `zeros`, asymmetric) receive [n / group][dim]; per token
+/// both are null.
 void kv_encode_q8(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
                   size_t stride, size_t n, kv_quantizer quantizer);
 void kv_encode_q4(kv_isa isa, uint8_t *tiles, uint16_t *scales, uint16_t *zeros, const float *rows,
@@ -371,6 +372,11 @@ void kv_sort_by_distance(kv_isa isa, uint32_t *order, const uint32_t *distances,
 void kv_squared_distances(kv_isa isa, float *distances, const float *rows, size_t stride,
                           size_t count, const float *row, size_t dim);
 
+/// sums (packed) row e = the weighted sum of rows ends[e - 1] ..< ends[e] (from 0 for the first),
+/// ends ascending: per element a chain of fma over ascending rows from +0; +0 of no rows.
+void kv_mix_rows(kv_isa isa, float *sums, const float *rows, size_t stride, const float *weights,
+                 const uint32_t *ends, size_t count, size_t dim);
+
 /// Per row r of logits: largest[r] = the largest product logits[r][t] * factors[t] over t in
 /// 0 ..< n, n <= 2^24, plus +0, and nearest[r] the lowest t that has it. A NaN product is passed
 /// over; where none is above -infinity, nearest is 0 and largest -infinity.
@@ -389,14 +395,15 @@ void kv_logarithms(kv_isa isa, float *results, const float *x, size_t count);
 // x are the rows of the upper layer, y those of the lower one; pair i is row i of both. Where a row
 // is the concatenation of several heads' rows, the kernels take it head by head.
 
-/// sums[i] = sums[i] + tree sum of x's row i with y's: begin with zeros, add head after head.
-void kv_add_dots(kv_isa isa, float *sums, const float *x, size_t x_stride, const float *y,
-                 size_t y_stride, size_t count, size_t dim);
+/// Adds to xx[i], yy[i] and xy[i] the tree sums of x's row i with itself, of y's with itself and of
+/// both with each other: begin with zeros, add head after head.
+void kv_add_pair_dots(kv_isa isa, float *xx, float *yy, float *xy, const float *x, size_t x_stride,
+                      const float *y, size_t y_stride, size_t count, size_t dim);
 
 /// The cosine and the angle (0 ... pi) of each pair, from the dots of x with x, y with y, x with y:
 ///   cosine = xy / (sqrt(xx) * sqrt(yy)) clamped to -1 ... 1, angle = acos(cosine)
 /// A row with xx (or yy) below 1e-30 counts as 0 and has no direction: its pair has cosine 1, and
-/// the angle of that, 0.
+/// the angle of that, 0. The cosines may take the place of xy.
 void kv_pair_angles(kv_isa isa, float *cosines, float *angles, const float *xx, const float *yy,
                     const float *xy, size_t count);
 

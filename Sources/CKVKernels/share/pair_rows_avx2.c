@@ -10,9 +10,9 @@ KV_TARGET_BEGIN(KV_AVX2)
 #include "common/lanes_avx2.h"
 #include "share/pair_rows_lanes.h"
 
-void kv_add_dots_avx2(float *sums, const float *x, size_t x_stride, const float *y, size_t y_stride,
-                      size_t count, size_t dim) {
-    add_dots(sums, x, x_stride, y, y_stride, count, dim);
+void kv_add_pair_dots_avx2(float *xx, float *yy, float *xy, const float *x, size_t x_stride,
+                           const float *y, size_t y_stride, size_t count, size_t dim) {
+    add_pair_dots(xx, yy, xy, x, x_stride, y, y_stride, count, dim);
 }
 
 void kv_blend_rows_avx2(float *blends, const float *x, size_t x_stride, const float *x_weights,

@@ -10,9 +10,9 @@ KV_TARGET_BEGIN(KV_NEON)
 #include "common/lanes_neon.h"
 #include "share/pair_rows_lanes.h"
 
-void kv_add_dots_neon(float *sums, const float *x, size_t x_stride, const float *y, size_t y_stride,
-                      size_t count, size_t dim) {
-    add_dots(sums, x, x_stride, y, y_stride, count, dim);
+void kv_add_pair_dots_neon(float *xx, float *yy, float *xy, const float *x, size_t x_stride,
+                           const float *y, size_t y_stride, size_t count, size_t dim) {
+    add_pair_dots(xx, yy, xy, x, x_stride, y, y_stride, count, dim);
 }
 
 void kv_blend_rows_neon(float *blends, const float *x, size_t x_stride, const float *x_weights,

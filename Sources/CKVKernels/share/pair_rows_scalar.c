@@ -5,10 +5,14 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-void kv_add_dots_scalar(float *sums, const float *x, size_t x_stride, const float *y,
-                        size_t y_stride, size_t count, size_t dim) {
-    for (size_t i = 0; i < count; i++)
-        sums[i] = sums[i] + kv_tree_dot(x + i * x_stride, y + i * y_stride, dim);
+void kv_add_pair_dots_scalar(float *xx, float *yy, float *xy, const float *x, size_t x_stride,
+                             const float *y, size_t y_stride, size_t count, size_t dim) {
+    for (size_t i = 0; i < count; i++) {
+        const float *const a = x + i * x_stride, *const b = y + i * y_stride;
+        xx[i] = xx[i] + kv_tree_dot(a, a, dim);
+        yy[i] = yy[i] + kv_tree_dot(b, b, dim);
+        xy[i] = xy[i] + kv_tree_dot(a, b, dim);
+    }
 }
 
 void kv_blend_rows_scalar(float *blends, const float *x, size_t x_stride, const float *x_weights,

@@ -14,11 +14,9 @@
 void kv_pair_angles_scalar(float *cosines, float *angles, const float *xx, const float *yy,
                            const float *xy, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        cosines[i] = 1;
-        if (xx[i] >= KV_LEAST_SQUARE && yy[i] >= KV_LEAST_SQUARE) {
-            const float cosine = xy[i] / (sqrtf(xx[i]) * sqrtf(yy[i]));
-            cosines[i] = fminf(fmaxf(cosine, -1), 1);
-        }
+        const bool has_both = xx[i] >= KV_LEAST_SQUARE && yy[i] >= KV_LEAST_SQUARE;
+        const float cosine = has_both ? xy[i] / (sqrtf(xx[i]) * sqrtf(yy[i])) : 1;
+        cosines[i] = fminf(fmaxf(cosine, -1), 1);
         angles[i] = kv_acos(cosines[i]);
     }
 }

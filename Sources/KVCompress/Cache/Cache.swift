@@ -137,7 +137,7 @@ public struct Cache: Sendable {
 
     /// Projected rows are stored as coefficients.
     func checkValues(
-        for encode: EncodeConfiguration?, projected: Bool
+        for encode: EncodeConfiguration?, projected: Bool, workers: Workers = .caller
     ) throws(CompressionError) {
         for (index, layer) in layers.enumerated() {
             // Queries are never stored, so only their finiteness counts.
@@ -147,14 +147,23 @@ public struct Cache: Sendable {
                 ("query", layer.queries ?? [], .greatestFiniteMagnitude),
             ]
             for (name, heads, limit) in sides {
-                for (head, rows) in heads.enumerated() {
-                    guard let found = Kernels.best.firstBeyond(rows.view, limit: limit) else {
-                        continue
-                    }
-                    let token = name == "query" ? tokens - rows.count + found.row : found.row
-                    throw .beyond(
-                        limit, found.value, "layer \(index), \(name) head \(head), token \(token)")
+                let firsts = workers.map(heads.count) {
+                    Kernels.best.firstBeyond(heads[$0].view, limit: limit)
                 }
+                guard let head = firsts.firstIndex(where: { $0 != nil }), let found = firsts[head]
+                else { continue }
+                let token = name == "query" ? tokens - heads[head].count + found.row : found.row
+                throw .beyond(
+                    limit, found.value, "layer \(index), \(name) head \(head), token \(token)")
+            }
+        }
+    }
+
+    /// Whether all queries are finite.
+    var hasFiniteQueries: Bool {
+        layers.allSatisfy { layer in
+            (layer.queries ?? []).allSatisfy {
+                Kernels.best.firstBeyond($0.view, limit: .greatestFiniteMagnitude) == nil
             }
         }
     }

@@ -1,39 +1,119 @@
-/// Rows that entries will be written from: entry i is row `indices[i]` of `rows`.
+/// Rows that entries will be written from, made when they are asked for and kept by nobody.
 struct DraftRows: Sendable {
-    var rows: Rows
-    var indices: [UInt32]
+    private enum Source: Sendable {
+        /// Entry i is row `indices[i]`.
+        case picked(Rows, [UInt32])
+        /// Entry i is a weighted sum of rows.
+        case mixed(Rows, Mixture)
+        /// Entry i is made of two others.
+        indirect case blended(BlendedRows)
+    }
+
+    private let source: Source
+    /// Number of entries.
+    let count: Int
+    /// Elements of a row.
+    let dim: Int
+    /// The first of the picked rows, when they are all rows from there on.
+    private var first: Int?
+
+    /// The most rows that are gathered or made at a time.
+    static let chunk = 128
 
     init(_ rows: Rows, _ indices: [UInt32]) {
-        precondition(indices.allSatisfy { $0 < rows.count })
-        self.rows = rows
-        self.indices = indices
+        var largest: UInt32 = 0, isRun = true
+        let start = indices.first ?? 0
+        for (place, index) in indices.enumerated() {
+            largest = max(largest, index)
+            isRun = isRun && index == start &+ UInt32(place)
+        }
+        precondition(indices.isEmpty || largest < rows.count)
+        (source, count, dim) = (.picked(rows, indices), indices.count, rows.dim)
+        first = isRun ? Int(start) : nil
+    }
+
+    /// Sums of rows.
+    init(_ mixture: Mixture, of rows: Rows) {
+        (source, count, dim) = (.mixed(rows, mixture), mixture.count, rows.dim)
+    }
+
+    init(_ blended: BlendedRows) {
+        (source, count, dim) = (.blended(blended), blended.count, blended.dim)
     }
 
     /// Rows made for the purpose, packed.
     init(packed: Buffer<Float>, count: Int, dim: Int) {
-        rows = Rows(
-            storage: packed.storage, byteOffset: 0, format: .f32, count: count, dim: dim)
-        indices = Array(0..<UInt32(count))
+        self.init(
+            Rows(storage: packed.storage, byteOffset: 0, format: .f32, count: count, dim: dim),
+            Array(0..<UInt32(count)))
     }
 
-    /// Writes some entries as packed f32 rows; never more than 128 are gathered at a time.
+    /// Writes some entries, ascending, as packed f32 rows; never more than 128 are gathered at a time.
     func write(
         _ entries: some RandomAccessCollection<Int>, to floats: UnsafeMutablePointer<Float>,
         kernels: Kernels
     ) {
-        let rowBytes = rows.dim * rows.format.byteCount
-        withUnsafeTemporaryAllocation(byteCount: 128 * rowBytes, alignment: 64) { gathered in
-            var rest = entries[...], to = floats
-            while !rest.isEmpty {
-                let chunk = rest.prefix(128)
-                kernels.gather(rows, chunk.map { indices[$0] }, to: gathered.baseAddress!)
-                kernels.convert(
-                    UnsafeRawPointer(gathered.baseAddress!), rows.format,
-                    count: chunk.count * rows.dim, to: to)
-                to += chunk.count * rows.dim
-                rest = rest.dropFirst(chunk.count)
+        if let run = run(entries), case .picked(let rows, _) = source {
+            return kernels.convert(rows, rows: run, to: floats)
+        }
+        var rest = entries[...], to = floats
+        while !rest.isEmpty {
+            let chunk = rest.prefix(Self.chunk)
+            write(chunk: Array(chunk), to, kernels)
+            to += chunk.count * dim
+            rest = rest.dropFirst(chunk.count)
+        }
+    }
+
+    private func write(
+        chunk entries: [Int], _ floats: UnsafeMutablePointer<Float>, _ kernels: Kernels
+    ) {
+        switch source {
+        case .picked(let rows, let indices):
+            kernels.convert(rows, picking: entries.map { indices[$0] }[...], to: floats)
+        case .mixed(let rows, let mixture):
+            mixture.write(entries, of: rows, to: floats, kernels: kernels)
+        case .blended(let blended): blended.write(entries, to: floats, kernels: kernels)
+        }
+    }
+
+    /// Calls the body with some entries as packed f32 rows: where they lie, or in scratch of as many rows.
+    func withRows<Result, Failure: Error>(
+        _ entries: ArraySlice<Int>, scratch: UnsafeMutablePointer<Float>, kernels: Kernels,
+        _ body: (UnsafePointer<Float>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        if let run = run(entries), case .picked(let rows, _) = source, rows.format == .f32,
+            rows.stride == rows.dim
+        {
+            let first = rows.base + run.lowerBound * rows.dim * 4
+            defer { withExtendedLifetime(rows.storage) {} }
+            return try body(first.assumingMemoryBound(to: Float.self))
+        }
+        write(entries, to: scratch, kernels: kernels)
+        return try body(scratch)
+    }
+
+    /// The picked rows of some ascending entries where those are a run of a run.
+    private func run(_ entries: some RandomAccessCollection<Int>) -> Range<Int>? {
+        guard let first, let start = entries.first, let last = entries.last,
+            last - start == entries.count - 1
+        else { return nil }
+        return first + start..<first + last + 1
+    }
+
+    /// The first element that is not finite or larger than `limit` in magnitude.
+    func firstBeyond(_ limit: Float, kernels: Kernels, allocator: Allocator) -> Float? {
+        let scratch = allocator.scratch(Float.self, Self.chunk * dim)
+        for first in stride(from: 0, to: count, by: Self.chunk) {
+            let entries = first..<min(first + Self.chunk, count)
+            write(entries, to: scratch.pointer, kernels: kernels)
+            if let found = kernels.firstBeyond(
+                scratch.pointer, count: entries.count * dim, limit: limit)
+            {
+                return scratch[found]
             }
         }
+        return nil
     }
 }
 
@@ -84,7 +164,7 @@ struct HeadDraft: Sendable {
         merged: [UInt32]? = nil
     ) {
         precondition(
-            keys.indices.count == positions.count && values.indices.count == positions.count)
+            keys.count == positions.count && values.count == positions.count)
         self.positions = positions
         self.keys = keys
         self.values = values

@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 
 #if canImport(Glibc)
@@ -12,10 +13,16 @@ public final class Allocator: Sendable {
     private let highest = Atomic<Int>(0)
     private let asked = Atomic<Int>(0)
 
-    private static let hugePage = 2 << 20
+    private let spare: SpareMemory
+
+    fileprivate static let hugePage = 2 << 20
 
     /// Creates an allocator that holds nothing.
-    public init() {}
+    ///
+    /// - Parameter keeping: bytes of memory that is given back to it and kept for what is asked for next; the
+    ///   rest goes back to the system. Fresh memory costs a system more than writing it, so who compresses one
+    ///   cache after the other keeps about what one of them takes. It is not among `heldBytes`.
+    public init(keeping: Int = 0) { spare = SpareMemory(most: keeping) }
 
     /// Bytes held now by storage that came from here.
     public var heldBytes: Int { held.load(ordering: .relaxed) }
@@ -41,14 +48,19 @@ public final class Allocator: Sendable {
         let now = held.add(byteCount, ordering: .relaxed).newValue
         highest.max(now, ordering: .relaxed)
         asked.add(1, ordering: .relaxed)
-        let isLarge = byteCount >= Self.hugePage
+        let base = spare.take(byteCount) ?? Self.fresh(byteCount)
+        return Storage(base: base, byteCount: byteCount, owner: .allocator(self))
+    }
+
+    private static func fresh(_ byteCount: Int) -> UnsafeMutableRawPointer {
+        let isLarge = byteCount >= hugePage
         let base = UnsafeMutableRawPointer.allocate(
-            byteCount: max(byteCount, 1), alignment: isLarge ? Self.hugePage : 64)
+            byteCount: max(byteCount, 1), alignment: isLarge ? hugePage : 64)
         #if canImport(Glibc)
             // Attention reads front to back: with 4 KiB pages a tenth of its time goes to finding them.
-            if isLarge { madvise(base, byteCount / Self.hugePage * Self.hugePage, MADV_HUGEPAGE) }
+            if isLarge { madvise(base, byteCount / hugePage * hugePage, MADV_HUGEPAGE) }
         #endif
-        return Storage(base: base, byteCount: byteCount, owner: .allocator(self))
+        return base
     }
 
     /// Zeroed scratch for `count` values.
@@ -56,7 +68,55 @@ public final class Allocator: Sendable {
         Buffer(storage: allocate(count * MemoryLayout<Element>.stride), count: count)
     }
 
-    fileprivate func release(_ byteCount: Int) { held.subtract(byteCount, ordering: .relaxed) }
+    /// Scratch for `count` values, all of which are written before they are read.
+    func scratch<Element: BitwiseCopyable>(_ type: Element.Type, _ count: Int) -> Buffer<Element> {
+        Buffer(storage: allocateUninitialized(count * MemoryLayout<Element>.stride), count: count)
+    }
+
+    fileprivate func release(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {
+        held.subtract(byteCount, ordering: .relaxed)
+        if !spare.put(base, byteCount) { base.deallocate() }
+    }
+}
+
+/// Memory that nobody uses for now, by its size; what is small is the system's to keep.
+private final class SpareMemory: @unchecked Sendable {
+    private static let smallest = 64 << 10
+
+    private let most: Int
+    // The lock guards the rest.
+    private let lock = NSLock()
+    private var byteCount = 0
+    private var blocks: [Int: [UnsafeMutableRawPointer]] = [:]
+
+    init(most: Int) { self.most = most }
+
+    deinit { for base in blocks.values.joined() { base.deallocate() } }
+
+    func take(_ size: Int) -> UnsafeMutableRawPointer? {
+        guard most > 0, size >= Self.smallest else { return nil }
+        return lock.withLock {
+            guard let base = blocks[size]?.popLast() else { return nil }
+            byteCount -= size
+            return base
+        }
+    }
+
+    /// Whether there is room for it.
+    func put(_ base: UnsafeMutableRawPointer, _ size: Int) -> Bool {
+        guard most > 0, size >= Self.smallest else { return false }
+        return lock.withLock {
+            guard size <= most else { return false }
+            if byteCount + size > most {
+                // What was asked for before is not what is asked for now.
+                for base in blocks.values.joined() { base.deallocate() }
+                (blocks, byteCount) = ([:], 0)
+            }
+            byteCount += size
+            blocks[size, default: []].append(base)
+            return true
+        }
+    }
 }
 
 /// A run of bytes and what keeps it alive: an allocator's memory or somebody else's, a mapped file.
@@ -105,7 +165,7 @@ public final class Storage: @unchecked Sendable {
         copying elements: [Element], allocator: Allocator = Allocator()
     ) {
         let byteCount = elements.count * MemoryLayout<Element>.stride
-        let fresh = allocator.allocate(byteCount)
+        let fresh = allocator.allocateUninitialized(byteCount)
         elements.withUnsafeBytes { source in
             guard let start = source.baseAddress else { return }
             fresh.base.copyMemory(from: start, byteCount: byteCount)
@@ -125,8 +185,7 @@ public final class Storage: @unchecked Sendable {
 
     deinit {
         if case .allocator(let allocator) = owner {
-            base.deallocate()
-            allocator.release(byteCount)
+            allocator.release(base, byteCount)
         }
     }
 

@@ -44,7 +44,8 @@ protocol Codec: Sendable {
     /// What `encode` makes of a store's chunk alone has its bytes in as many runs, each as long as here.
     func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>]
 
-    /// Writes entries `first ..< first + count` of a store; `first` is a multiple of 128.
+    /// Writes entries `first ..< first + count` of a store: every byte of their places. `first` is a multiple of
+    /// 128.
     func encode(
         _ rows: UnsafePointer<Float>, count: Int, first: Int, of total: Int,
         to base: UnsafeMutableRawPointer, kernels: Kernels)

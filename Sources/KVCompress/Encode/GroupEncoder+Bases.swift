@@ -29,20 +29,20 @@ extension GroupEncoder {
         let entries: [Int]
         if let shared {
             draft = shared.draft(head)
-            entries = Array(draft.indices.indices)
+            entries = Array(0..<draft.count)
         } else {
             draft = drafts[layer][head].rows(side)
             entries = strands.filter { !$0.isWindow }.flatMap(\.entries).sorted()
         }
         guard !entries.isEmpty else { return bases }
-        var rows = allocator.buffer(Float.self, entries.count * draft.rows.dim)
+        var rows = allocator.scratch(Float.self, entries.count * draft.dim)
         draft.write(entries, to: rows.pointer, kernels: kernels)
         if let projector {
             let own = layers.lowerBound + layer
             let positions = drafts[layer][head].positions
             let input = ProjectInput(
                 observation: observation, layers: shared == nil ? own..<own + 1 : layers,
-                head: head, rows: rows, count: entries.count, dim: draft.rows.dim,
+                head: head, rows: rows, count: entries.count, dim: draft.dim,
                 positions: shared == nil
                     ? entries.map { positions[$0] }
                     : self.shared[layer][head].map { positions[$0] })
@@ -52,10 +52,10 @@ extension GroupEncoder {
             }
         }
         if let wanting {
-            var dim = draft.rows.dim
+            var dim = draft.dim
             if let projection = bases.projection {
                 dim = projection.rank
-                let projected = allocator.buffer(Float.self, entries.count * dim)
+                let projected = allocator.scratch(Float.self, entries.count * dim)
                 projection.encode(
                     rows.pointer, count: entries.count, to: projected.pointer, kernels: kernels)
                 rows = projected

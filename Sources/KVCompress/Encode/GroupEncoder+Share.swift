@@ -9,10 +9,13 @@ extension GroupEncoder {
     ///   - window: newest entries that stay in f16.
     ///   - projectors: what finds bases, `[layer in the group]`; nil where rows stay as they are.
     ///   - valueDirectory: where a file holds the values; nil keeps them in memory.
+    ///   - workers: the threads that the group may use.
+    ///   - limits: the largest magnitude of a side of a layer, for rows that nobody has checked.
     init(
         layers: Range<Int>, drafts: [[HeadDraft]], codecs: [[CodecPair]], window: Int,
         sharer: (any Sharer)?, projectors: [(any Projector)?], rotations: Rotations, fit: Fit?,
-        observation: Observation, valueDirectory: URL?, remarks: inout [String]
+        observation: Observation, valueDirectory: URL?, workers: Workers,
+        limits: ((_ side: Side, _ layer: Int) -> Float)? = nil, remarks: inout [String]
     ) {
         self.layers = layers
         self.drafts = drafts
@@ -22,6 +25,8 @@ extension GroupEncoder {
         self.fit = fit
         self.observation = observation
         self.valueDirectory = valueDirectory
+        self.workers = workers
+        self.limits = limits
         var shared = drafts.map { $0.map { _ in [Int]() } }
         if let sharer, layers.count > 1 {
             let kinds = Set(layers.map { observation.cache.layers[$0].geometry })
@@ -31,7 +36,7 @@ extension GroupEncoder {
             } else {
                 shared = Self.shared(
                     layers, drafts, window: window, sharer: sharer, observation: observation,
-                    remarks: &remarks)
+                    workers: workers, remarks: &remarks)
                 let entries = drafts.joined().reduce(0) { $0 + $1.count }
                 let common = shared.joined().reduce(0) { $0 + $1.count }
                 let percent = Double(common * 1000 / max(entries, 1)) / 10
@@ -48,71 +53,76 @@ extension GroupEncoder {
         }
     }
 
-    /// What an entry must have in common with another one to share its store.
-    private struct Kind: Hashable {
-        let position: UInt32
-        let votes: UInt32
-        let codec: UInt8
-    }
-
     private static func shared(
         _ layers: Range<Int>, _ drafts: [[HeadDraft]], window: Int, sharer: any Sharer,
-        observation: Observation, remarks: inout [String]
+        observation: Observation, workers: Workers, remarks: inout [String]
     ) -> [[[Int]]] {
+        let places = commonPlaces(drafts, window: window, perHead: sharer.isPerHead)
+        let keys = commonRows(.keys, layers, drafts, places, observation, workers)
+        guard places[0].contains(where: { !$0.isEmpty }),
+            let retained = sharer.retained(keys, remarks: &remarks)
+        else { return places.map { $0.map { _ in [] } } }
+        return places.map { layer in
+            zip(layer, retained).map { places, retained in
+                [Int](unsafeUninitializedCapacity: places.count) { shared, count in
+                    for (place, stays) in zip(places, retained) {
+                        shared[count] = place
+                        count += stays ? 0 : 1
+                    }
+                }
+            }
+        }
+    }
+
+    /// The places of entries with the same position, votes and codec in all layers, and in all heads unless
+    /// those share apart: `[layer in the group][head]`.
+    private static func commonPlaces(
+        _ drafts: [[HeadDraft]], window: Int, perHead: Bool
+    ) -> [[[Int]]] {
+        let first = drafts[0][0]
+        if drafts.joined().allSatisfy({
+            $0.mass == .ones && $0.classes == nil && $0.positions == first.positions
+        }) {
+            let all = Array(0..<first.count - min(window, first.count))
+            return drafts.map { $0.map { _ in all } }
+        }
         let coded = drafts.map { heads in
             heads.map { draft in
                 (0..<draft.count - min(window, draft.count)).map { entry in
-                    Kind(
+                    EntryKind(
                         position: draft.positions[entry], votes: draft.mass.votes(entry),
                         codec: draft.classes?[entry] ?? 0)
                 }
             }
         }
-        let heads = drafts[0].indices
-        var common = heads.map { head in
-            coded.map { Set($0[head]) }.reduce(Set(coded[0][head])) { $0.intersection($1) }
+        var common = drafts[0].indices.map { head in
+            coded.dropFirst().reduce(coded[0][head]) { $1[head].inCommon(with: $0) }
         }
-        if !sharer.isPerHead {
-            let all = common.reduce(common[0]) { $0.intersection($1) }
-            common = heads.map { _ in all }
+        if !perHead {
+            let all = common.dropFirst().reduce(common[0]) { $1.inCommon(with: $0) }
+            common = common.map { _ in all }
         }
-        let places = coded.map { layer in
-            heads.map { head in
-                layer[head].indices.filter { common[head].contains(layer[head][$0]) }
-            }
-        }
-        let keys = commonRows(.keys, layers, drafts, places, observation)
-        guard common.contains(where: { !$0.isEmpty }),
-            let retained = sharer.retained(keys, remarks: &remarks)
-        else { return places.map { $0.map { _ in [] } } }
-        return places.map { layer in
-            heads.map { head in
-                zip(layer[head], retained[head]).compactMap { place, stays in stays ? nil : place }
-            }
-        }
+        return coded.map { zip($0, common).map { $0.places(of: $1) } }
     }
 
     private static func commonRows(
         _ side: Side, _ layers: Range<Int>, _ drafts: [[HeadDraft]], _ places: [[[Int]]],
-        _ observation: Observation
+        _ observation: Observation, _ workers: Workers
     ) -> CommonRows {
-        let dim = drafts[0][0].rows(side).rows.dim
-        let rows = zip(drafts, places).map { drafts, places in
-            zip(drafts, places).map { draft, places in
-                let rows = observation.allocator.buffer(Float.self, places.count * dim)
-                draft.rows(side).write(places, to: rows.pointer, kernels: observation.kernels)
-                return rows
-            }
-        }
-        return CommonRows(
-            layers: layers, rows: rows, counts: places[0].map(\.count), dim: dim,
-            kernels: observation.kernels, allocator: observation.allocator)
+        CommonRows(
+            layers: layers,
+            rows: zip(drafts, places).map { drafts, places in
+                zip(drafts, places).map { SomeRows(rows: $0.rows(side), entries: $1) }
+            },
+            counts: places[0].map(\.count), dim: drafts[0][0].rows(side).dim,
+            kernels: observation.kernels, allocator: observation.allocator, workers: workers)
     }
 
     /// What is written once for a side; nil when nothing is.
     func sharedRows(_ side: Side) -> SharedRows? {
         guard let sharer, shared.joined().contains(where: { !$0.isEmpty }) else { return nil }
-        return sharer.shared(side, Self.commonRows(side, layers, drafts, shared, observation))
+        return sharer.shared(
+            side, Self.commonRows(side, layers, drafts, shared, observation, workers))
     }
 
     /// Finishes shared strands: scales that give rows their norms again, and the maps of every head.
@@ -170,11 +180,34 @@ extension GroupEncoder {
     }
 }
 
+/// What an entry must have in common with another one to share its store.
+private struct EntryKind: Equatable {
+    let position: UInt32
+    let votes: UInt32
+    let codec: UInt8
+}
+
+/// Entries in ascending positions.
+extension [EntryKind] {
+    /// The places of entries that stand in another list, too.
+    fileprivate func places(of others: [EntryKind]) -> [Int] {
+        var places: [Int] = [], rest = others[...]
+        for (place, entry) in enumerated() {
+            while let other = rest.first, other.position < entry.position { rest.removeFirst() }
+            if rest.first == entry { places.append(place) }
+        }
+        return places
+    }
+
+    fileprivate func inCommon(with others: [EntryKind]) -> [EntryKind] {
+        places(of: others).map { self[$0] }
+    }
+}
+
 extension SharedRows {
     /// The rows that are written for a head.
     func draft(_ head: Int) -> DraftRows {
-        let rows = rows.count == 1 ? rows[0] : rows[head]
-        return DraftRows(packed: rows, count: rows.count / dim, dim: dim)
+        rows.count == 1 ? rows[0] : rows[head]
     }
 }
 

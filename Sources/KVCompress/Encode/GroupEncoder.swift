@@ -21,6 +21,10 @@ struct GroupEncoder {
     let observation: Observation
     /// Where a file holds the values; nil keeps them in memory.
     let valueDirectory: URL?
+    /// The threads that one group may use.
+    let workers: Workers
+    /// Whether rows are checked as they are written, because nobody did before.
+    let limits: ((_ side: Side, _ layer: Int) -> Float)?
 
     var kernels: Kernels { observation.kernels }
     var allocator: Allocator { observation.allocator }
@@ -83,21 +87,31 @@ struct GroupEncoder {
                             drafts[layer][head].rows(side), strand.entries,
                             codec: strand.codec(
                                 side, dim: dim(side, layer), through: strand.isWindow ? nil : own,
-                                positions))
+                                positions),
+                            limit: limit(side, layer, head))
                     }
                     places[layer][head].append(place)
                 }
             }
         }
         let stores = try writer.write(
-            in: side == .values ? valueDirectory : nil, allocator: allocator, kernels: kernels)
+            in: side == .values ? valueDirectory : nil, allocator: allocator, kernels: kernels,
+            workers: workers)
         return scaled(places.map { $0.map { $0.map { Written(store: stores[$0]) } } }, shared)
+    }
+
+    private func limit(_ side: Side, _ layer: Int, _ head: Int) -> WriteLimit? {
+        guard let limits else { return nil }
+        let layer = layers.lowerBound + layer
+        return WriteLimit(
+            most: limits(side, layer),
+            place: "layer \(layer), \(side == .keys ? "key" : "value") head \(head)")
     }
 
     /// Stored keys of one head as attention sees them, packed, in the order of its draft.
     func storedKeys(_ keys: WrittenSide, _ layer: Int, _ head: Int) -> Buffer<Float> {
         let dim = dim(.keys, layer), strands = strands[layer][head]
-        let rows = allocator.buffer(Float.self, drafts[layer][head].count * dim)
+        let rows = allocator.scratch(Float.self, drafts[layer][head].count * dim)
         for (strand, written) in zip(strands, keys[layer][head]) {
             let decoded = written.store.decoded()
             for (index, entry) in strand.entries.enumerated() {

@@ -23,6 +23,9 @@ struct RoPECodec: Codec {
     var entryMultiple: Int { base.entryMultiple }
     func allocatedBytes(_ count: Int) -> Int { base.allocatedBytes(count) }
     func storedBytes(_ count: Int) -> [Component: Int] { base.storedBytes(count) }
+    func places(_ entries: Range<Int>, of total: Int) -> [Range<Int>] {
+        base.places(entries, of: total)
+    }
 
     /// The same with the positions where they are stored.
     func at(_ positions: Positions) -> RoPECodec {

@@ -20,22 +20,22 @@ struct Strand {
     ) -> [Strand] {
         let coded = draft.count - min(window, draft.count)
         precondition(shared.allSatisfy { $0 < coded })
-        var places = [Int?](repeating: nil, count: coded)
-        for (place, entry) in shared.enumerated() { places[entry] = place }
         var strands: [Strand] = []
         for isShared in [true, false] {
+            let entries = isShared ? shared : Array(0..<coded).without(shared)
             for (index, codecs) in codecs.enumerated() {
-                let members = (0..<coded).filter {
-                    (places[$0] != nil) == isShared && Int(draft.classes?[$0] ?? 0) == index
-                }
+                let members =
+                    draft.classes.map { classes in
+                        entries.indices.filter { Int(classes[entries[$0]]) == index }
+                    } ?? (index == 0 ? Array(entries.indices) : [])
                 let whole = codecs.whole(members.count)
-                for (entries, codecs) in [
+                for (places, codecs) in [
                     (members[..<whole], codecs), (members[whole...], codecs.tail),
-                ] where !entries.isEmpty {
+                ] where !places.isEmpty {
                     strands.append(
                         Strand(
-                            entries: Array(entries), codecs: codecs,
-                            shared: isShared ? entries.map { places[$0]! } : nil))
+                            entries: places.map { entries[$0] }, codecs: codecs,
+                            shared: isShared ? Array(places) : nil))
                 }
             }
         }
@@ -44,5 +44,18 @@ struct Strand {
                 Strand(entries: Array(coded..<draft.count), codecs: .plain, isWindow: true))
         }
         return strands
+    }
+}
+
+extension [Int] {
+    /// These ascending numbers but for some of them, which ascend, too.
+    fileprivate func without(_ others: [Int]) -> [Int] {
+        guard !others.isEmpty else { return self }
+        var rest = others.makeIterator(), next = rest.next()
+        return filter { number in
+            guard number == next else { return true }
+            next = rest.next()
+            return false
+        }
     }
 }

@@ -13,35 +13,51 @@ enum Ranking {
     {
         if count >= candidates.count { return candidates }
         let cut = cut(after: count, of: candidates, by: scores)
-        return candidates.filter {
-            let score = scores[Int($0)]
-            return score > cut.threshold || (score == cut.threshold && $0 < cut.tieEnd)
+        return [UInt32](unsafeUninitializedCapacity: candidates.count) { first, found in
+            for candidate in candidates {
+                let score = scores[Int(candidate)]
+                let isFirst =
+                    score > cut.threshold || (score == cut.threshold && candidate < cut.tieEnd)
+                // Written anyway: whether it stays is too hard to foretell for a branch.
+                first[found] = candidate
+                found += isFirst ? 1 : 0
+            }
         }
     }
 
-    /// Where the first `count` of the candidates end; radix selection, a byte of the score at a time.
+    /// Where the first `count` of the candidates end; radix selection, 11 bits of the score at a time, of
+    /// those that share the bits before.
     static func cut(after count: Int, of candidates: [UInt32], by scores: UnsafePointer<Float>)
         -> Cut
     {
         precondition(count <= candidates.count)
         guard count > 0 else { return Cut(threshold: .infinity, tieEnd: 0) }
-        var prefix: UInt32 = 0
         // The rank searched for, among the candidates that share the prefix.
-        var rank = count
-        for shift in [24, 16, 8, 0] as [UInt32] {
-            var histogram = [Int](repeating: 0, count: 256)
-            for candidate in candidates {
-                let key = key(scores[Int(candidate)])
-                if key >> (shift + 8) == prefix >> (shift + 8) {
-                    histogram[Int(key >> shift & 255)] += 1
+        var rank = count, prefix: UInt32 = 0
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: candidates.count) { keys in
+            withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 2048) { histogram in
+                for (place, candidate) in candidates.enumerated() {
+                    keys[place] = key(scores[Int(candidate)])
+                }
+                var left = candidates.count
+                for (shift, bits) in [(21, 11), (10, 11), (0, 10)] as [(UInt32, UInt32)] {
+                    let mask: UInt32 = 1 << bits - 1
+                    histogram.initialize(repeating: 0)
+                    for place in 0..<left { histogram[Int(keys[place] >> shift & mask)] += 1 }
+                    var digit = Int(mask)
+                    while histogram[digit] < rank {
+                        rank -= Int(histogram[digit])
+                        digit -= 1
+                    }
+                    prefix |= UInt32(digit) << shift
+                    var kept = 0
+                    for place in 0..<left {
+                        keys[kept] = keys[place]
+                        kept += keys[place] >> shift == prefix >> shift ? 1 : 0
+                    }
+                    left = kept
                 }
             }
-            var digit = 255
-            while histogram[digit] < rank {
-                rank -= histogram[digit]
-                digit -= 1
-            }
-            prefix |= UInt32(digit) << shift
         }
         for candidate in candidates where key(scores[Int(candidate)]) == prefix {
             rank -= 1

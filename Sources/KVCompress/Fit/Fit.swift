@@ -73,11 +73,12 @@ struct Fit: StageMethod {
                 .weights(from: (0..<draft.count).map { Float(draft.mass.votes($0)) })
             draft.mass = .bias(kernels.rounded(weights.map { Float(log(Double($0))) }))
         }
-        let dim = draft.values.rows.dim
+        let dim = draft.values.dim
         let values = allocator.buffer(Float.self, draft.count * dim)
         draft.values.write(0..<draft.count, to: values.pointer, kernels: kernels)
-        let packed = DraftRows(packed: values, count: draft.count, dim: dim)
-        let range = max(original.largestMagnitude, packed.rows.largestMagnitude)
+        let given = Rows(
+            storage: values.storage, byteOffset: 0, format: .f32, count: draft.count, dim: dim)
+        let range = max(original.largestMagnitude, given.largestMagnitude)
         ValueFit(
             attention: reference.attention(to: entries, bias: draft.mass.logits(kernels)),
             rows: reference.rows, entries: draft.count, kernels: kernels, allocator: allocator
@@ -86,7 +87,7 @@ struct Fit: StageMethod {
         for element in 0..<values.count {
             values.pointer[element] = min(max(values.pointer[element], -range), range)
         }
-        draft.values = packed
+        draft.values = DraftRows(packed: values, count: draft.count, dim: dim)
         return draft
     }
 }

@@ -100,7 +100,9 @@ struct ReferenceAttention {
         let weights = allocator.buffer(Float.self, rows * count)
         kernels.dots(
             queries.pointer, rows: rows,
-            with: DraftRows(packed: entries.keys, count: count, dim: keyDim).rows, count: count,
+            with: Rows(
+                storage: entries.keys.storage, byteOffset: 0, format: .f32, count: count,
+                dim: keyDim), count: count,
             to: weights.pointer, stride: count)
         // Rows of a query head and entries both ascend.
         var visible: [UInt32] = [], seen = 0

@@ -56,6 +56,15 @@ extension Kernels {
         }
     }
 
+    /// Weighted sums of neighbouring packed f32 rows: of those up to the first end, of those from there up to
+    /// the second, and so on.
+    func mix(
+        _ rows: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, ends: UnsafePointer<UInt32>,
+        count: Int, dim: Int, to sums: UnsafeMutablePointer<Float>
+    ) {
+        kv_mix_rows(isa, sums, rows, dim, weights, ends, count, dim)
+    }
+
     /// Adds the weighted sum of all rows to one packed f32 row.
     func addWeightedSum(of rows: Rows, weights: [Float], to sum: UnsafeMutablePointer<Float>) {
         precondition(weights.count == rows.count)

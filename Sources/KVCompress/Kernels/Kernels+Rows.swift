@@ -91,11 +91,41 @@ extension Kernels {
     }
 
     /// Packs the rows of an index list, bytes as they are.
-    func gather(_ source: Rows, _ indices: [UInt32], to destination: UnsafeMutableRawPointer) {
-        precondition(indices.allSatisfy { $0 < source.count })
-        kv_gather_rows(
-            isa, destination, source.base, source.stride * source.format.byteCount, indices,
-            indices.count, source.dim * source.format.byteCount)
+    func gather(
+        _ source: Rows, _ indices: ArraySlice<UInt32>, to destination: UnsafeMutableRawPointer
+    ) {
+        precondition((indices.max() ?? 0) < max(source.count, 1))
+        indices.withUnsafeBufferPointer { indices in
+            kv_gather_rows(
+                isa, destination, source.base, source.stride * source.format.byteCount,
+                indices.baseAddress, indices.count, source.dim * source.format.byteCount)
+        }
+    }
+
+    /// Converts the rows of an index list to packed f32.
+    func convert(
+        _ source: Rows, picking indices: ArraySlice<UInt32>,
+        to destination: UnsafeMutablePointer<Float>
+    ) {
+        guard let first = indices.first else { return }
+        if zip(indices, first...).allSatisfy(==) {
+            return convert(source, rows: Int(first)..<Int(first) + indices.count, to: destination)
+        }
+        guard source.format != .f32 else { return gather(source, indices, to: destination) }
+        let bytes = indices.count * source.dim * source.format.byteCount
+        withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) { gathered in
+            guard let packed = gathered.baseAddress else { return }
+            gather(source, indices, to: packed)
+            convert(
+                UnsafeRawPointer(packed), source.format, count: indices.count * source.dim,
+                to: destination)
+        }
+    }
+
+    /// The first of packed numbers that is not finite or larger than `limit` in magnitude.
+    func firstBeyond(_ floats: UnsafePointer<Float>, count: Int, limit: Float) -> Int? {
+        let found = kv_find_beyond(isa, floats, count, limit)
+        return found < count ? found : nil
     }
 
     /// The first element that is not finite or larger than `limit` in magnitude.

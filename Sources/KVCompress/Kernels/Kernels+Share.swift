@@ -1,12 +1,14 @@
 internal import CKVKernels
 
 extension Kernels {
-    /// Adds the dots of packed rows of `x` with those of `y` to `sums`.
+    /// Adds the dots of packed rows of `x` with themselves, of those of `y` with themselves, and of both with
+    /// each other.
     func addDots(
         _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int, dim: Int,
-        to sums: UnsafeMutablePointer<Float>
+        xx: UnsafeMutablePointer<Float>, yy: UnsafeMutablePointer<Float>,
+        xy: UnsafeMutablePointer<Float>
     ) {
-        kv_add_dots(isa, sums, x, dim, y, dim, count, dim)
+        kv_add_pair_dots(isa, xx, yy, xy, x, dim, y, dim, count, dim)
     }
 
     /// The cosines and angles of pairs of rows, from the dots of x with x, y with y and x with y.

@@ -67,7 +67,7 @@ struct CaM: Merger {
         }
         return HeadDraft(
             positions: kept, keys: DraftRows(input.keys, kept),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            values: DraftRows(mixture, of: input.values),
             merged: mixture.tokens)
     }
 

@@ -50,8 +50,8 @@ struct D2O: Merger {
         mixture.normalize()
         return HeadDraft(
             positions: input.kept,
-            keys: mixture.rows(of: input.keys, input.kernels, input.allocator),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            keys: DraftRows(mixture, of: input.keys),
+            values: DraftRows(mixture, of: input.values),
             merged: mixture.tokens)
     }
 }

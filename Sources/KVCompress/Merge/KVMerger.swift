@@ -109,14 +109,9 @@ struct KVMerger: Merger {
     func merge(_ input: MergeInput, remarks: inout [String]) -> HeadDraft {
         let received = input.received()
         let free = mergeable(input, received)
-        let keys = input.allocator.buffer(Float.self, free.count * input.keys.dim)
-        DraftRows(input.keys, free).write(
-            free.indices, to: keys.pointer, kernels: input.kernels)
-        let neighbours = Neighbours(free, keys: keys, dim: input.keys.dim, kernels: input.kernels)
+        let neighbours = Neighbours(free, of: input.keys, kernels: input.kernels)
         let runs = neighbours.runs(links(neighbours, input, &remarks))
-        guard runs.count < free.count else {
-            return input.keeping()
-        }
+        guard !runs.isEmpty else { return input.keeping() }
         let pivots = runs.map { run in
             run.reduce(run.lowerBound) {
                 received[Int(free[$1])] > received[Int(free[$0])] ? $1 : $0
@@ -124,14 +119,15 @@ struct KVMerger: Merger {
         }
         return draft(
             input, free: free, runs: runs, pivots: pivots,
-            weights: weights(of: runs, pivots, keys: keys, input))
+            weights: weights(of: runs, pivots, free, input))
     }
 
     /// The kept tokens that are neither sinks nor recent nor heavy.
     private func mergeable(_ input: MergeInput, _ received: [Float]) -> [UInt32] {
         let tokens = input.tokens
         let first = min(sinks, tokens), end = tokens - min(recent.of(tokens), tokens)
-        let rest = input.kept.filter { $0 >= first && $0 < end }
+        let start = input.kept.firstPlace(from: first)
+        let rest = Array(input.kept[start..<max(start, input.kept.firstPlace(from: end))])
         return rest.without(Ranking.first(heavy.of(tokens), of: rest, by: received))
     }
 
@@ -161,69 +157,126 @@ struct KVMerger: Merger {
         }
     }
 
-    /// What every mergeable token weighs against the others of its run.
+    /// What the tokens of every run weigh against each other, run after run.
     private func weights(
-        of runs: [Range<Int>], _ pivots: [Int], keys: Buffer<Float>, _ input: MergeInput
+        of runs: [Range<Int>], _ pivots: [Int], _ free: [UInt32], _ input: MergeInput
     ) -> [Float] {
-        let dim = input.keys.dim
-        var exponents = [Float](repeating: 0, count: runs.last?.upperBound ?? 0)
-        for (run, pivot) in zip(runs, pivots) where run.count > 1 && weights == .gaussian {
-            exponents.withUnsafeMutableBufferPointer { squares in
-                input.kernels.squaredDistances(
-                    keys.pointer + run.lowerBound * dim, count: run.count, dim: dim,
-                    to: keys.pointer + pivot * dim, into: squares.baseAddress! + run.lowerBound)
+        let dim = input.keys.dim, total = runs.reduce(0) { $0 + $1.count }
+        guard weights == .gaussian else { return [Float](repeating: 1, count: total) }
+        let exponents = [Float](unsafeUninitializedCapacity: total) { squares, initialized in
+            var members = squares.baseAddress!
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: (Self.chunk + 1) * dim) {
+                rows in
+                let pivotKey = rows.baseAddress!, others = pivotKey + dim
+                for (run, pivot) in zip(runs, pivots) {
+                    // A run's tokens are neighbours in the cache.
+                    let start = Int(free[run.lowerBound]), shift = pivot - run.lowerBound
+                    var key = others + shift * dim
+                    if run.count > Self.chunk {
+                        input.kernels.convert(
+                            input.keys, rows: start + shift..<start + shift + 1, to: pivotKey)
+                        key = pivotKey
+                    }
+                    for first in stride(from: 0, to: run.count, by: Self.chunk) {
+                        let count = min(Self.chunk, run.count - first)
+                        input.kernels.convert(
+                            input.keys, rows: start + first..<start + first + count, to: others)
+                        input.kernels.squaredDistances(
+                            others, count: count, dim: dim, to: key, into: members + first)
+                    }
+                    let run = UnsafeMutableBufferPointer(start: members, count: run.count)
+                    let doubleVariance = doubleVariance(run)
+                    for member in run.indices {
+                        // Without a width all keys are the same, and weigh the same.
+                        run[member] =
+                            doubleVariance > 0 ? -Float(Double(run[member]) / doubleVariance) : 0
+                    }
+                    members += run.count
+                }
             }
-            let doubleVariance = doubleVariance(exponents[run])
-            for member in run {
-                // Without a width all keys are the same, and weigh the same.
-                exponents[member] =
-                    doubleVariance > 0 ? -Float(Double(exponents[member]) / doubleVariance) : 0
-            }
+            initialized = total
         }
         return input.kernels.exponentials(exponents)
     }
 
+    /// Keys whose distances are taken at a time.
+    private static let chunk = 32
+
     /// 2 sigma^2: given, or the mean squared distance of a run's other members to the pivot.
-    private func doubleVariance(_ squares: ArraySlice<Float>) -> Double {
+    private func doubleVariance(_ squares: UnsafeMutableBufferPointer<Float>) -> Double {
         if let sigma { return 2 * sigma * sigma }
         return squares.reduce(0.0) { $0 + Double($1) } / Double(squares.count - 1)
     }
 
+    /// Entries in the order of the kept tokens: runs, and what is in none.
     private func draft(
         _ input: MergeInput, free: [UInt32], runs: [Range<Int>], pivots: [Int], weights: [Float]
     ) -> HeadDraft {
-        let mass = input.mass
-        var home = [Int32](repeating: -1, count: input.tokens)
-        var positions: [UInt32] = [], lengths: [UInt32] = []
-        var run = 0
-        for token in input.kept {
-            if run < runs.count, token == free[runs[run].lowerBound] {
-                for member in runs[run] { home[Int(free[member])] = Int32(positions.count) }
-                positions.append(free[pivots[run]])
-                let votes = runs[run].reduce(0) { $0 + Int(mass.votes(Int(free[$1]))) }
-                lengths.append(UInt32(min(votes, EntryVector.mostVotes)))
-                run += 1
-            } else if home[Int(token)] < 0 {
-                home[Int(token)] = Int32(positions.count)
-                positions.append(token)
-                lengths.append(mass.votes(Int(token)))
-            }
-        }
+        let mass = input.mass, kept = input.kept, isPlain = mass == .ones
+        func counted(_ token: Int) -> UInt32 { isPlain ? 1 : mass.votes(token) }
         var byToken = [Float](repeating: 1, count: input.tokens)
-        for (member, token) in free.enumerated() {
-            byToken[Int(token)] = weights[member] * Float(mass.votes(Int(token)))
-        }
-        var mixture = Mixture(entries: positions.count, home: home, weights: byToken)
-        mixture.normalize()
-        let keys = mixture.rows(of: input.keys, input.kernels, input.allocator)
-        if values == .paper {
-            for run in runs {
-                for member in run { mixture.weights[Int(free[member])] *= Float(run.count) }
+        var scaled = values == .paper ? byToken : []
+        let entries = kept.count - weights.count + runs.count
+        var positions: [UInt32] = [], votes: [UInt32] = [], ends: [Int] = []
+        positions.reserveCapacity(entries)
+        votes.reserveCapacity(entries)
+        ends.reserveCapacity(entries)
+        var place = 0
+        func keep(before end: Int) {
+            while place < end {
+                positions.append(kept[place])
+                votes.append(counted(Int(kept[place])))
+                place += 1
+                ends.append(place)
             }
         }
+        var member = 0
+        for (run, pivot) in zip(runs, pivots) {
+            let tokens = Int(free[run.lowerBound])..<Int(free[run.upperBound - 1]) + 1
+            let weights = weights[member..<member + run.count]
+            member += run.count
+            var sum = 0.0, count = 0
+            for (token, weight) in zip(tokens, weights) {
+                let votes = counted(token)
+                byToken[token] = weight * Float(votes)
+                sum += Double(byToken[token])
+                count += Int(votes)
+            }
+            for token in tokens { byToken[token] = Float(Double(byToken[token]) / sum) }
+            if values == .paper {
+                for token in tokens { scaled[token] = byToken[token] * Float(run.count) }
+            }
+            keep(before: kept.firstPlace(from: tokens.lowerBound, after: place))
+            positions.append(free[pivot])
+            votes.append(UInt32(min(count, EntryVector.mostVotes)))
+            place += run.count
+            ends.append(place)
+        }
+        keep(before: kept.count)
+        let mixture = Mixture(tokens: kept, ends: ends, weights: byToken)
+        let valued =
+            values == .paper ? Mixture(tokens: kept, ends: ends, weights: scaled) : mixture
         return HeadDraft(
-            positions: positions, keys: keys,
-            values: mixture.rows(of: input.values, input.kernels, input.allocator),
-            mass: values == .votes ? .votes(lengths) : .ones, merged: mixture.tokens)
+            positions: positions, keys: DraftRows(mixture, of: input.keys),
+            values: DraftRows(valued, of: input.values),
+            mass: values == .votes ? .votes(votes) : .ones, merged: kept)
+    }
+}
+
+extension [UInt32] {
+    /// The place of the first of these ascending numbers that is not below another one.
+    fileprivate func firstPlace(from number: Int, after start: Int = 0) -> Int {
+        // What is searched for is near the start, or far from it.
+        var low = start, step = 1
+        while low + step <= count, Int(self[low + step - 1]) < number {
+            low += step
+            step *= 2
+        }
+        var high = Swift.min(low + step, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if Int(self[middle]) < number { low = middle + 1 } else { high = middle }
+        }
+        return low
     }
 }

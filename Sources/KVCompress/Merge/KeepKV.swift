@@ -72,13 +72,13 @@ struct KeepKV: Merger {
             return Float(sum / Double(mixture[entry].count))
         }
         mixture.normalize()
-        let values = mixture.rows(of: input.values, input.kernels, input.allocator)
+        let values = DraftRows(mixture, of: input.values)
         if keys == .paper {
             scale(&mixture, logits, masses: zip(tops, input.kernels.logarithms(means)).map(+))
         }
         return HeadDraft(
             positions: input.kept,
-            keys: mixture.rows(of: input.keys, input.kernels, input.allocator), values: values,
+            keys: DraftRows(mixture, of: input.keys), values: values,
             mass: votes.allSatisfy { $0 == 1 } ? .ones : .votes(votes), merged: mixture.tokens)
     }
 

@@ -59,13 +59,19 @@ struct MergeInput {
         let queryHeads = layer.queries?.count ?? 0, group = queryHeads / layer.keys.count
         let sums = observation.attention(.init(reductions: [.sum]))
             .rows(.sum, layer: self.layer, heads: queryHeads)
-        return (0..<tokens).map { token in
-            var sum = 0.0
-            for member in 0..<group {
-                sum += Double(sums[(head * group + member) * tokens + token])
+        let first = head * group * tokens
+        // Without a past, row t is seen by the queries from position t on.
+        let observed = layer.origins == nil ? layer.queries?[0].count : nil
+        return [Float](unsafeUninitializedCapacity: tokens) { received, initialized in
+            for token in 0..<tokens {
+                var sum = 0.0
+                for member in 0..<group { sum += Double(sums[first + member * tokens + token]) }
+                let seeing =
+                    observed.map { min($0, tokens - token) }
+                    ?? layer.queriesSeeing(token, of: tokens, kvHead: head)
+                received[token] = Float(sum / Double(group * seeing))
             }
-            return Float(
-                sum / Double(group * layer.queriesSeeing(token, of: tokens, kvHead: head)))
+            initialized = tokens
         }
     }
 }

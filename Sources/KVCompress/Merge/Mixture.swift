@@ -10,6 +10,11 @@ struct Mixture: Sendable {
 
     init(weights: [Float]) { self.weights = weights }
 
+    /// Entries of neighbours among ascending tokens, each up to one of `ends`.
+    init(tokens: [UInt32], ends: [Int], weights: [Float]) {
+        (self.tokens, self.ends, self.weights) = (tokens, ends, weights)
+    }
+
     /// One entry per element of `groups`, every token in the one that `home` names; negative ones in none.
     init(entries: Int, home: [Int32], weights: [Float]) {
         self.init(weights: weights)
@@ -32,7 +37,7 @@ struct Mixture: Sendable {
 
     /// The tokens of an entry, ascending.
     subscript(entry: Int) -> ArraySlice<UInt32> {
-        tokens[(entry == 0 ? 0 : ends[entry - 1])..<ends[entry]]
+        tokens[range(entry)]
     }
 
     /// Adds an entry of ascending tokens.
@@ -51,13 +56,58 @@ struct Mixture: Sendable {
         }
     }
 
-    /// The entries' rows, packed.
-    func rows(of source: Rows, _ kernels: Kernels, _ allocator: Allocator) -> DraftRows {
-        let packed = allocator.buffer(Float.self, count * source.dim)
-        for entry in 0..<count {
-            kernels.weightedSum(
-                of: source, self[entry], weights: weights, to: packed.pointer + entry * source.dim)
+    /// Writes some entries' sums of rows, packed.
+    func write(
+        _ entries: [Int], of source: Rows, to sums: UnsafeMutablePointer<Float>, kernels: Kernels
+    ) {
+        let dim = source.dim
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.chunk * (dim + 1)) { scratch in
+            let rows = scratch.baseAddress!, factors = rows + Self.chunk * dim
+            withUnsafeTemporaryAllocation(of: UInt32.self, capacity: entries.count) { ends in
+                var first = 0
+                while first < entries.count {
+                    // As many entries as fit; one that never will is summed where its rows lie.
+                    var last = first, count = 0, isRun = true
+                    var members: Range<Int> = range(entries[first])
+                    while last < entries.count {
+                        let more = range(entries[last])
+                        guard count + more.count <= Self.chunk else { break }
+                        isRun = isRun && members.lowerBound + count == more.lowerBound
+                        members = members.lowerBound..<more.upperBound
+                        count += more.count
+                        ends[last - first] = UInt32(count)
+                        last += 1
+                    }
+                    let to = sums + first * dim
+                    guard last > first else {
+                        to.update(repeating: 0, count: dim)
+                        kernels.weightedSum(of: source, tokens[members], weights: weights, to: to)
+                        first += 1
+                        continue
+                    }
+                    let picked =
+                        isRun
+                        ? tokens[members]
+                        : entries[first..<last].flatMap { tokens[range($0)] }[...]
+                    kernels.convert(source, picking: picked, to: rows)
+                    weights.withUnsafeBufferPointer { weights in
+                        for (place, token) in zip(0..., picked) {
+                            factors[place] = weights[Int(token)]
+                        }
+                    }
+                    kernels.mix(
+                        rows, factors, ends: ends.baseAddress!, count: last - first, dim: dim,
+                        to: to)
+                    first = last
+                }
+            }
         }
-        return DraftRows(packed: packed, count: count, dim: source.dim)
+    }
+
+    /// Rows that are summed at a time: their floats stay in the nearest cache.
+    private static let chunk = 64
+
+    private func range(_ entry: Int) -> Range<Int> {
+        (entry == 0 ? 0 : ends[entry - 1])..<ends[entry]
     }
 }

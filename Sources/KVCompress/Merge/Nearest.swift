@@ -55,7 +55,7 @@ struct Nearest {
     private static func gathered(_ kept: [UInt32], _ input: MergeInput) -> Rows {
         let keys = input.keys
         let storage = input.allocator.allocate(kept.count * keys.dim * keys.format.byteCount)
-        input.kernels.gather(keys, kept, to: storage.base)
+        input.kernels.gather(keys, kept[...], to: storage.base)
         return Rows(
             storage: storage, byteOffset: 0, format: keys.format, count: kept.count, dim: keys.dim)
     }

@@ -26,7 +26,7 @@ struct WeightedKV: Merger {
         mixture.normalize()
         return HeadDraft(
             positions: input.kept, keys: DraftRows(input.keys, input.kept),
-            values: mixture.rows(of: input.values, input.kernels, input.allocator),
+            values: DraftRows(mixture, of: input.values),
             merged: mixture.tokens)
     }
 }

@@ -56,9 +56,7 @@ extension Observation {
             for (upper, lower) in zip(a, b) {
                 kernels.convert(upper, rows: range, to: &x)
                 kernels.convert(lower, rows: range, to: &y)
-                kernels.addDots(x, x, count: count, dim: dim, to: &xx)
-                kernels.addDots(y, y, count: count, dim: dim, to: &yy)
-                kernels.addDots(x, y, count: count, dim: dim, to: &xy)
+                kernels.addDots(x, y, count: count, dim: dim, xx: &xx, yy: &yy, xy: &xy)
             }
             sum += (0..<count).reduce(0) {
                 $0 + cosine(xy[$1], xx[$1].squareRoot(), yy[$1].squareRoot())

@@ -84,7 +84,11 @@ extension Plan {
     ) throws(CompressionError) -> ([LayerCache], remarks: [String]) {
         let encode = self.encode ?? .plain
         let cache = observation.cache
-        try cache.checkValues(for: encode, projected: projector != nil)
+        let checksLate = eviction == nil && merger == nil && writesAtOnce
+        if !checksLate || !cache.hasFiniteQueries {
+            try cache.checkValues(
+                for: encode, projected: projector != nil, workers: observation.workers)
+        }
         let selection = try select(from: observation, encode: encode)
         try merger?.prepare(observation)
         var remarks = selection.remarks
@@ -92,15 +96,21 @@ extension Plan {
         if encode.zipcache != nil { try observation.requireQueries(for: "zipcache") }
         if fit != nil { try observation.requireQueries(for: Fit.identity.name) }
         let rotations = Rotations()
-        let results = observation.workers.map(scope.groups.count) { index in
+        // Groups in parallel; where they are fewer than threads, what is in each of them.
+        let workers = observation.workers, apart = scope.groups.count >= workers.threads
+        let results = (apart ? workers : .caller).map(scope.groups.count) { index in
             Result { () throws(CompressionError) in
                 try encoded(
                     scope.groups[index], scope, selection, encode, rotations, observation,
-                    directory)
+                    directory, apart ? .caller : workers)
             }
         }
         var layers: [LayerCache] = []
         for result in results {
+            if checksLate, case .failure(let error) = result, error.code == .values {
+                // Now say which number is the first.
+                try cache.checkValues(for: encode, projected: false, workers: workers)
+            }
             let written = try result.get()
             layers += written.layers
             remarks += written.remarks
@@ -115,24 +125,37 @@ extension Plan {
         return (layers, remarks.withoutRepetitions)
     }
 
+    /// Whether nobody looks at the rows that are written but their codecs, which can check them, too.
+    private var writesAtOnce: Bool {
+        let encode = self.encode ?? .plain
+        return sharer == nil && projector == nil && fit == nil && encode.zipcache == nil
+            && !encode.keys.wantsBasis && !encode.values.wantsBasis
+    }
+
     private typealias Encoded = (layers: [LayerCache], remarks: [String])
 
     /// A group of layers through all stages behind the eviction.
     private func encoded(
         _ layers: Range<Int>, _ scope: Scope, _ selection: Selection, _ encode: EncodeConfiguration,
-        _ rotations: Rotations, _ observation: Observation, _ directory: URL
+        _ rotations: Rotations, _ observation: Observation, _ directory: URL, _ workers: Workers
     ) throws(CompressionError) -> Encoded {
         var remarks: [String] = []
         let cache = observation.cache
         var drafts: [[HeadDraft]] = []
         for layer in layers {
-            drafts.append([])
-            for head in cache.layers[layer].keys.indices {
-                drafts[drafts.count - 1].append(
+            let merged = workers.map(cache.layers[layer].keys.count) { head in
+                Result { () throws(CompressionError) in
                     try draft(
                         MergeInput(
                             observation: observation, layer: layer, head: head,
-                            kept: selection.kept[layer][head]), encode, &remarks))
+                            kept: selection.kept[layer][head]), encode)
+                }
+            }
+            drafts.append([])
+            for result in merged {
+                let (draft, told) = try result.get()
+                drafts[drafts.count - 1].append(draft)
+                remarks += told
             }
         }
         let protected = Array(scope.protected[layers])
@@ -168,7 +191,11 @@ extension Plan {
             window: protected.allSatisfy { $0 } ? 0 : encode.window,
             sharer: sharer, projectors: protected.map { $0 ? nil : projector },
             rotations: rotations, fit: fit, observation: observation,
-            valueDirectory: mapsValues ? directory : nil, remarks: &remarks)
+            valueDirectory: mapsValues ? directory : nil, workers: workers,
+            limits: writesAtOnce && (merger != nil || eviction == nil)
+                ? { side, layer in
+                    cache.layers[layer].limit(side, for: encode, projected: false)
+                } : nil, remarks: &remarks)
         return (try encoder.encode(), remarks)
     }
 
@@ -177,22 +204,24 @@ extension Plan {
     /// - Throws: `CompressionError` of code `.values` for a merged number that the plan cannot store: sums may
     ///   be larger than what they are made of.
     private func draft(
-        _ input: MergeInput, _ encode: EncodeConfiguration, _ remarks: inout [String]
-    ) throws(CompressionError) -> HeadDraft {
-        guard let merger else { return input.keeping() }
+        _ input: MergeInput, _ encode: EncodeConfiguration
+    ) throws(CompressionError) -> (HeadDraft, remarks: [String]) {
+        guard let merger else { return (input.keeping(), []) }
+        var remarks: [String] = []
         let draft = merger.merge(input, remarks: &remarks)
+        guard !writesAtOnce else { return (draft, remarks) }
         let layer = input.observation.cache.layers[input.layer]
         for (name, side, rows) in [
-            ("key", Side.keys, draft.keys.rows), ("value", .values, draft.values.rows),
+            ("key", Side.keys, draft.keys), ("value", .values, draft.values),
         ] {
             let limit = layer.limit(side, for: encode, projected: projector != nil)
-            guard let found = input.kernels.firstBeyond(rows.view, limit: limit) else { continue }
-            throw CompressionError(
-                .values,
-                "layer \(input.layer), \(name) head \(input.head): merged into \(found.value), "
-                    + "beyond \(limit), the largest that the plan can store")
+            guard
+                let found = rows.firstBeyond(
+                    limit, kernels: input.kernels, allocator: input.allocator)
+            else { continue }
+            throw .merged(found, limit, "layer \(input.layer), \(name) head \(input.head)")
         }
-        return draft
+        return (draft, remarks)
     }
 
     func select(

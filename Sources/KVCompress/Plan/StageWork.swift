@@ -27,13 +27,14 @@ package final class StageWork: Sendable {
     package func merge() -> [[[UInt32]]] {
         observation.perHead { [self] layer, head in
             let draft = draft(layer, head)
-            for rows in [draft.keys, draft.values] { _ = written(rows) }
+            for rows in [draft.keys, draft.values] { make(rows) { _ in } }
             return (0..<draft.count).map { draft.mass.votes($0) }
         }
     }
 
-    /// What pairs of layers, or whole groups, have in common, keys and values: how many rows, and a digest of them.
-    package func share() -> [(rows: Int, digest: UInt32)] {
+    /// What pairs of layers, or whole groups, have in common, keys and values: how many rows, and a digest of them
+    /// if one is wanted.
+    package func share(digesting: Bool = true) -> [(rows: Int, digest: UInt32)] {
         let groups = plan.sharer?.groups(layers: observation.cache.layers.count) ?? []
         return observation.workers.map(groups.count) { [self] index in
             var remarks: [String] = []
@@ -44,12 +45,14 @@ package final class StageWork: Sendable {
             let encoder = GroupEncoder(
                 layers: layers, drafts: drafts, codecs: layers.map { _ in [.plain] }, window: 0,
                 sharer: plan.sharer, projectors: layers.map { _ in nil }, rotations: Rotations(),
-                fit: nil, observation: observation, valueDirectory: nil, remarks: &remarks)
-            let rows = Side.allSides.flatMap { encoder.sharedRows($0)?.rows ?? [] }
-            return (
-                rows.reduce(0) { $0 + $1.count / encoder.dim(.keys, 0) },
-                rows.reduce(0) { observation.kernels.crc32c($0, $1.storage.bytes) }
-            )
+                fit: nil, observation: observation, valueDirectory: nil, workers: .caller,
+                remarks: &remarks)
+            var count = 0, digest: UInt32 = 0
+            for rows in Side.allSides.flatMap({ encoder.sharedRows($0)?.rows ?? [] }) {
+                count += rows.count
+                make(rows) { if digesting { digest = observation.kernels.crc32c(digest, $0) } }
+            }
+            return (count, digest)
         }
     }
 
@@ -74,11 +77,17 @@ package final class StageWork: Sendable {
         return plan.merger?.merge(input, remarks: &remarks) ?? input.keeping()
     }
 
-    /// Rows as the encode stage is given them.
-    private func written(_ rows: DraftRows) -> Buffer<Float> {
-        let floats = observation.allocator.buffer(Float.self, rows.indices.count * rows.rows.dim)
-        rows.write(rows.indices.indices, to: floats.pointer, kernels: observation.kernels)
-        return floats
+    /// Makes rows as the encode stage asks for them, 128 at a time.
+    private func make(_ rows: DraftRows, _ body: (UnsafeRawBufferPointer) -> Void) {
+        let chunk = DraftRows.chunk
+        let floats = observation.allocator.scratch(Float.self, chunk * rows.dim)
+        for first in stride(from: 0, to: rows.count, by: chunk) {
+            let entries = first..<min(first + chunk, rows.count)
+            rows.write(entries, to: floats.pointer, kernels: observation.kernels)
+            body(
+                UnsafeRawBufferPointer(
+                    start: floats.pointer, count: entries.count * rows.dim * 4))
+        }
     }
 }
 

@@ -21,20 +21,36 @@ extension Sharer {
 
 /// The rows, on one side, of entries that stand with the same position, votes and codec in all layers
 /// of a group, and in all their heads unless heads share apart.
-struct CommonRows {
+struct CommonRows: Sendable {
     let layers: Range<Int>
-    /// `rows[layer in the group][head]`, packed `counts[head] x dim`.
-    let rows: [[Buffer<Float>]]
+    /// `rows[layer in the group][head]`, `counts[head]` each.
+    let rows: [[SomeRows]]
     let counts: [Int]
     let dim: Int
     let kernels: Kernels
     let allocator: Allocator
+    let workers: Workers
+
+    /// Rows that are looked at together: those of two layers stay in the nearest caches.
+    static let chunk = 32
+}
+
+/// Some of a head's rows.
+struct SomeRows: Sendable {
+    let rows: DraftRows
+    /// Their places, ascending.
+    let entries: [Int]
+
+    /// Writes some of them as packed f32 rows.
+    func write(_ range: Range<Int>, to floats: UnsafeMutablePointer<Float>, kernels: Kernels) {
+        rows.write(entries[range], to: floats, kernels: kernels)
+    }
 }
 
 /// What is written once for a group of layers.
 struct SharedRows {
-    /// Packed rows of `dim` elements: one buffer for each head, or one for all heads.
-    var rows: [Buffer<Float>]
+    /// Rows of `dim` elements: for each head, or once for all heads.
+    var rows: [DraftRows]
     var dim: Int
     /// `[layer in the group][head]`, a norm for each entry; nil when shared rows are used as they are.
     ///

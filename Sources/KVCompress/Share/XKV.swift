@@ -60,7 +60,7 @@ struct XKV: Sharer {
         }
         let largest = basis.coefficients.reduce(0) { max($0, $1.magnitude) }
         guard largest <= RowPairs.largestNorm else { return nil }
-        let coefficients = rows.allocator.buffer(Float.self, basis.coefficients.count)
+        let coefficients = rows.allocator.scratch(Float.self, basis.coefficients.count)
         coefficients.pointer.update(from: basis.coefficients, count: basis.coefficients.count)
         let bases = rows.rows.indices.map { layer in
             (0..<heads).map { head in
@@ -69,19 +69,26 @@ struct XKV: Sharer {
                     dim: rows.dim, allocator: rows.allocator, kernels: rows.kernels)
             }
         }
-        return SharedRows(rows: [coefficients], dim: basis.rank, norms: nil, bases: bases)
+        return SharedRows(
+            rows: [DraftRows(packed: coefficients, count: count, dim: basis.rank)], dim: basis.rank,
+            norms: nil, bases: bases)
     }
 
     /// The rows of all layers and heads side by side.
     private func matrix(_ rows: CommonRows, width: Int) -> [Float] {
-        let heads = rows.counts.count, count = rows.counts[0]
+        let count = rows.counts[0]
         return [Float](unsafeUninitializedCapacity: count * width) { matrix, initialized in
-            for (layer, buffers) in rows.rows.enumerated() {
-                for (head, buffer) in buffers.enumerated() {
-                    let column = (layer * heads + head) * rows.dim
-                    for row in 0..<count {
-                        (matrix.baseAddress! + row * width + column).initialize(
-                            from: buffer.pointer + row * rows.dim, count: rows.dim)
+            let floats = rows.allocator.scratch(Float.self, CommonRows.chunk * rows.dim)
+            for (layer, heads) in rows.rows.enumerated() {
+                for (head, some) in heads.enumerated() {
+                    let column = (layer * heads.count + head) * rows.dim
+                    for first in stride(from: 0, to: count, by: CommonRows.chunk) {
+                        let range = first..<min(first + CommonRows.chunk, count)
+                        some.write(range, to: floats.pointer, kernels: rows.kernels)
+                        for row in range {
+                            (matrix.baseAddress! + row * width + column).initialize(
+                                from: floats.pointer + (row - first) * rows.dim, count: rows.dim)
+                        }
                     }
                 }
             }

@@ -54,7 +54,10 @@ struct EncodeBench {
     private func whole(
         _ plan: Plan, _ cache: Cache, _ isa: InstructionSet, _ threads: Int, _ sitting: Sitting
     ) throws -> Contestant {
-        let options = CompressionOptions(workers: sitting.workers(threads), instructionSet: isa)
+        // Into memory that was written before, as the codec alone and the copy do.
+        let options = CompressionOptions(
+            workers: sitting.workers(threads), instructionSet: isa,
+            allocator: Allocator(keeping: 2 * Bandwidth.workingSet))
         let written = try plan.compress(cache, options: options)
         let entries = written.entries(layer: 0, head: 0)
         for (rows, decoded) in [

@@ -130,7 +130,9 @@ struct SelectBench {
         guard shared.allSatisfy({ $0.rows > 0 }),
             zip(shared, again).allSatisfy({ $0 == $1 })
         else { throw Self.wrong(plan) }
-        return moving(plan, cache, options, sitting) { _ = work.share() }
+        return moving(plan, cache, options, sitting) {
+            _ = work.share(digesting: false)
+        }
     }
 
     /// A work that has to read every key and value at least once.

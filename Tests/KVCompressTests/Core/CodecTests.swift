@@ -223,4 +223,46 @@ import Testing
             }
         }
     }
+
+    /// Stores lie in memory that nobody cleared, and are written in chunks, each of its own bytes.
+    @Test(arguments: quantized + ["f32", "f16", "turboquant(bits=4)"])
+    func everyByteIsWrittenInItsPlace(plan text: String) throws {
+        let encode = try Plan(text).encode!
+        var random = Seeded(7)
+        func normals(_ count: Int) -> [Float] { (0..<count).map { _ in random.normal() } }
+        for dim in [7, 40, 64] {
+            var basis = Basis(
+                matrix: normals(dim * dim), dim: dim, allocator: Allocator(), kernels: .best)
+            basis.rope = try RoPE(
+                metadata: ["rope_theta": "1e4", "rope_style": "split-half", "rope_dims": "6"])
+            let codecs = [
+                encode.keys.codec(.keys, dim: dim), encode.values.codec(.values, dim: dim),
+                encode.keys.codec(.keys, dim: dim, through: [basis], at: .run(first: 3)),
+            ]
+            for codec in codecs {
+                let count = codec.entryMultiple > 1 ? 384 : 300
+                let rows = normals(count * dim)
+                let chunks = stride(from: 0, to: count, by: 128).map {
+                    $0..<min($0 + 128, count)
+                }
+                var all: [Int] = []
+                for chunk in chunks {
+                    let stores = [0, 255].map { noise in
+                        var store = [UInt8](
+                            repeating: noise, count: codec.allocatedBytes(count))
+                        codec.encode(
+                            Array(rows[(chunk.lowerBound * dim)...]), count: chunk.count,
+                            first: chunk.lowerBound, of: count, to: &store, kernels: .best)
+                        return store
+                    }
+                    let written = stores[0].indices.filter { stores[0][$0] == stores[1][$0] }
+                    #expect(
+                        written == codec.places(chunk, of: count).flatMap(Array.init),
+                        "dim \(dim), \(chunk), \(codec)")
+                    all += written
+                }
+                #expect(all.sorted() == Array(0..<codec.allocatedBytes(count)))
+            }
+        }
+    }
 }
