@@ -1,5 +1,5 @@
-// Logits of plain keys on AVX-512: 4 query rows x 4 keys are 16 of the 32 registers, and the tree
-// sums of four keys are taken together.
+// Logits of plain keys on AVX-512: 4 query rows x 4 keys are 16 of the 32 registers, whose tree
+// sums are taken together.
 #include "dispatch/target.h"
 #include "dispatch/variants.h"
 

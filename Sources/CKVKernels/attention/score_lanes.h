@@ -37,6 +37,10 @@ KV_INLINE void score_tile(float *logits, size_t logits_stride, const float *quer
     for (; c + 16 <= dim; c += 16)
         score_chunk(sums, queries, dim, query_rows, keys, t, key_rows, c, 16, first);
     if (c < dim) score_chunk(sums, queries, dim, query_rows, keys, t, key_rows, c, dim - c, first);
+    if (query_rows == 4 && key_rows == 4) {
+        store_tile_sums(logits + t, logits_stride, sums);
+        return;
+    }
 #pragma unroll
     for (int r = 0; r < query_rows; r++) {
         float *logit = logits + (size_t)r * logits_stride + t;

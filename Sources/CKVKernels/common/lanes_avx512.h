@@ -97,6 +97,25 @@ static inline void store_tree_sums(float *p, const f32x16 *v) {
     const f32x16 t1 = add(t2, _mm512_permute_ps(t2, 0xb1));
     _mm_storeu_ps(p, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, t1)));
 }
+/// Those of 4 x 4 vectors, four to a row of p, which share each step of the tree: a quarter of a register is its 128-bit parts.
+static inline void store_tile_sums(float *p, size_t stride, const f32x16 *v) {
+    f32x16 t4[4];
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+        // Key k of the four rows, a row in each quarter.
+        const f32x16 t8_01 = add(_mm512_shuffle_f32x4(v[k], v[k + 4], 0x44), _mm512_shuffle_f32x4(v[k], v[k + 4], 0xee));
+        const f32x16 t8_23 = add(_mm512_shuffle_f32x4(v[k + 8], v[k + 12], 0x44), _mm512_shuffle_f32x4(v[k + 8], v[k + 12], 0xee));
+        t4[k] = add(_mm512_shuffle_f32x4(t8_01, t8_23, 0x88), _mm512_shuffle_f32x4(t8_01, t8_23, 0xdd));
+    }
+    // Keys 0 and 1, then 2 and 3, in the halves of a quarter.
+    const f32x16 t2_01 = add(_mm512_shuffle_ps(t4[0], t4[1], 0x44), _mm512_shuffle_ps(t4[0], t4[1], 0xee));
+    const f32x16 t2_23 = add(_mm512_shuffle_ps(t4[2], t4[3], 0x44), _mm512_shuffle_ps(t4[2], t4[3], 0xee));
+    const f32x16 t1 = add(_mm512_shuffle_ps(t2_01, t2_23, 0x88), _mm512_shuffle_ps(t2_01, t2_23, 0xdd));
+    _mm_storeu_ps(p, _mm512_castps512_ps128(t1));
+    _mm_storeu_ps(p + stride, _mm512_extractf32x4_ps(t1, 1));
+    _mm_storeu_ps(p + 2 * stride, _mm512_extractf32x4_ps(t1, 2));
+    _mm_storeu_ps(p + 3 * stride, _mm512_extractf32x4_ps(t1, 3));
+}
 /// A hint; it never faults, so that it may point beyond the rows.
 static inline void prefetch(const void *p) { _mm_prefetch((const char *)p, _MM_HINT_T0); }
 /// swap_d: lane i receives lane i ^ d.

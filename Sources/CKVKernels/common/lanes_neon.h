@@ -160,6 +160,8 @@ static inline void copy_64_bytes(void *to, const void *from) {
 }
 /// The tree sums of four vectors.
 static inline void store_tree_sums(float *p, const f32x16 *v) { for (int i = 0; i < 4; i++) p[i] = tree_sum(v[i]); }
+/// Those of 4 x 4 vectors, four to a row of p.
+static inline void store_tile_sums(float *p, size_t stride, const f32x16 *v) { for (int i = 0; i < 4; i++) store_tree_sums(p + i * stride, v + 4 * i); }
 /// A hint; it never faults, so that it may point beyond the rows.
 static inline void prefetch(const void *p) { __builtin_prefetch(p); }
 /// swap_d: lane i receives lane i ^ d.

@@ -5,91 +5,44 @@
 /// depend on the threads. Used by one caller at a time.
 final class Attention: @unchecked Sendable {
     /// Query rows that share one pass over a block's keys: their logits stay in the first-level cache.
-    private static let rowTile = 64
+    private static let rowTile = 128
 
-    /// Query rows that are folded at a time: it bounds the memory of their states.
+    /// Query rows of a kv head that are folded at a time: with their states they stay in the second-level cache.
     private static let rowChunk = 512
 
     /// Bytes that the logits of a chunk may take where entries are chosen by them.
     private static let choiceBytes = 64 << 20
 
-    /// One piece of work.
-    private struct Piece {
-        let head: Int
-        /// The segment's place among those of all heads.
-        let segment: Int
-        let blocks: Range<Int>
-    }
-
-    /// What all pieces work on: some query tokens, and the memory for them.
-    private struct Chunk: @unchecked Sendable {
-        /// Query rows of a kv head.
-        let rows: Int
-        let group: Int
-        let geometry: LayerGeometry
-        let scale: Float
-        let softcap: Float
-        let kernels: Kernels
-        let shape: FoldScratch.Shape
-        let queries: UnsafeMutablePointer<Float>
-        let states: UnsafeMutablePointer<Float>
-        let scratch: UnsafeMutablePointer<UInt8>
-        /// Per segment and row, one behind the last entry that it sees; nil: all are seen.
-        var ends: UnsafeMutablePointer<UInt32>?
-        /// Per segment and row, the first entry that is not too old; nil: none is.
-        var starts: UnsafeMutablePointer<UInt32>?
-
-        func queries(_ head: Int) -> UnsafePointer<Float> {
-            UnsafePointer(queries + head * rows * geometry.keyDim)
-        }
-
-        func state(_ piece: Int) -> FoldState {
-            FoldState(
-                adopting: states + piece * FoldState.floats(rows: rows, dim: geometry.valueDim),
-                rows: rows, dim: geometry.valueDim)
-        }
-
-        func visible(_ piece: Piece) -> Visible {
-            Visible(
-                start: starts.map { UnsafePointer($0 + piece.segment * rows) },
-                end: ends.map { UnsafePointer($0 + piece.segment * rows) })
-        }
-
-        func scratch(_ thread: Int) -> FoldScratch {
-            FoldScratch(shape, at: scratch + thread * shape.byteCount)
-        }
-    }
-
     private let allocator: Allocator
-    private var queries = Scratch<Float>()
-    private var states = Scratch<Float>()
-    private var seen = Scratch<UInt32>()
-    private var scratch = Scratch<UInt8>()
+    private var memory = Scratch<UInt8>()
     private var choices = EntryChoice.Memory()
     // Of the call at hand. One caller writes them before the threads read them: checking every access would cost a
     // tenth of a small step.
     @exclusivity(unchecked) private var segments: [Segment] = []
-    @exclusivity(unchecked) private var pieces: [Piece] = []
-    @exclusivity(unchecked) private var chunk: Chunk?
+    @exclusivity(unchecked) private var pieces: [AttentionPiece] = []
+    /// Per kv head where its segments and pieces begin, and where the last one's end.
+    @exclusivity(unchecked) private var bounds: [(segment: Int, piece: Int)] = []
+    @exclusivity(unchecked) private var base = UnsafeMutableRawPointer(bitPattern: 64)!
+    @exclusivity(unchecked) private var foldShape = FoldScratch.Shape(rows: 1, tile: 1)
+    @exclusivity(unchecked) private var chunk: QueryChunk?
     @exclusivity(unchecked) private var choice: EntryChoice?
 
     init(allocator: Allocator) { self.allocator = allocator }
 
     /// Bytes that are held between calls.
-    var heldBytes: Int {
-        queries.byteCount + states.byteCount + seen.byteCount + scratch.byteCount
-            + choices.byteCount
-    }
+    var heldBytes: Int { memory.byteCount + choices.byteCount }
 
     /// Attention of every query head over the entries of its kv head.
     ///
-    /// Keys and values are read once per kv head and tile of 64 query rows (tokens x group).
+    /// Keys and values are read once per kv head and chunk of 512 query rows (tokens x group).
     /// - Parameter turn: what is done to the queries before.
     func attend(
         _ queries: some HeadRows, to layer: LayerView, options: AttentionOptions,
         turn: Turn? = nil, into outputs: OutputBlock
     ) throws(CompressionError) {
         let group = try layer.checkedGroup(of: queries, options)
+        let call = RowsCall(
+            queries: queries, group: group, options: options, turn: turn, outputs: outputs)
         var layer = layer, step = Self.rowChunk / group
         if layer.settled.placement != nil {
             // Who chooses sees segments alone.
@@ -97,103 +50,109 @@ final class Attention: @unchecked Sendable {
             let bytes = EntryChoice.bytes(layer.settled, group: group)
             step = max(1, min(step, Self.choiceBytes / max(1, bytes)))
         }
-        listPieces(of: layer)
+        list(layer)
         defer {
             segments.removeAll(keepingCapacity: true)
             choice = nil
         }
-        for first in stride(from: 0, to: outputs.tokens, by: step) {
-            let tokens = first..<min(first + step, outputs.tokens)
-            let chunk = prepare(queries, tokens, of: layer.geometry, group, options, turn)
-            self.chunk = chunk
-            if let placement = layer.settled.placement {
-                choose(by: placement, chunk, of: layer.settled, workers: options.workers)
+        let starts = stride(from: 0, to: outputs.tokens, by: step)
+        let items = (bounds.count - 1) * ((outputs.tokens + step - 1) / step)
+        if layer.settled.placement == nil, outputs.tokens > step,
+            items >= 4 * options.workers.threads
+        {
+            attendApart(
+                call, layer, starts.map { $0..<min($0 + step, outputs.tokens) })
+        } else {
+            for first in starts {
+                attendTogether(call, layer, first..<min(first + step, outputs.tokens))
             }
-            if let statistics = options.statistics {
-                statistics.add(
-                    layer.cache, choice, tokens: tokens.count, group: group, rowTile: Self.rowTile)
-            }
-            options.workers.run(pieces.count, byThread: { self.fold($0, thread: $1) })
-            merge(chunk, into: outputs, tokens)
         }
     }
 
     /// Lists the segments and the pieces of them.
-    private func listPieces(of layer: LayerView) {
+    private func list(_ layer: LayerView) {
         pieces.removeAll(keepingCapacity: true)
+        bounds.removeAll(keepingCapacity: true)
         for head in layer.settled.heads.indices {
             let first = segments.count
+            bounds.append((first, pieces.count))
             layer.append(head, to: &segments)
             for segment in first..<segments.count {
                 let blocks = segments[segment].keys.blocks
                 for first in stride(from: 0, to: blocks, by: LayerCache.rangeBlocks) {
                     let range = first..<min(first + LayerCache.rangeBlocks, blocks)
-                    pieces.append(Piece(head: head, segment: segment, blocks: range))
+                    pieces.append(AttentionPiece(head: head, segment: segment, blocks: range))
                 }
             }
         }
+        bounds.append((segments.count, pieces.count))
     }
 
-    /// Makes memory for the pieces, packs the queries and finds what they see.
-    private func prepare(
-        _ rows: some HeadRows, _ tokens: Range<Int>, of geometry: LayerGeometry, _ group: Int,
-        _ options: AttentionOptions, _ turn: Turn?
-    ) -> Chunk {
-        let n = tokens.count
-        var shape = FoldScratch.Shape(tile: min(Self.rowTile, n * group))
+    /// What a thread needs to fold so many rows.
+    private func foldShape(rows: Int) -> FoldScratch.Shape {
+        var shape = FoldScratch.Shape(rows: rows, tile: Self.rowTile)
         for segment in segments.indices {
             shape.include(segments[segment].keys.codec, segments[segment].values.codec)
         }
-        let stateFloats = FoldState.floats(rows: n * group, dim: geometry.valueDim)
-        let queryFloats = rows.count * n * geometry.keyDim
-        var chunk = Chunk(
-            rows: n * group, group: group, geometry: geometry,
-            scale: options.scale ?? 1 / Float(geometry.keyDim).squareRoot(),
-            softcap: options.softcap, kernels: Kernels(options.instructionSet), shape: shape,
-            queries: queries.room(queryFloats, from: allocator),
-            states: states.room(pieces.count * stateFloats, from: allocator),
-            scratch: scratch.room(options.workers.threads * shape.byteCount, from: allocator))
-        for head in 0..<rows.count {
-            chunk.kernels.convert(
-                rows.head(head)[tokens], to: chunk.queries + head * n * geometry.keyDim)
-        }
-        turn?.apply(
-            to: chunk.queries, count: rows.count * n, dim: geometry.keyDim, kernels: chunk.kernels)
-        if options.isCausal { see(tokens, options, in: &chunk) }
-        return chunk
+        return shape
     }
 
-    /// Finds what each row sees of each segment.
-    private func see(_ tokens: Range<Int>, _ options: AttentionOptions, in chunk: inout Chunk) {
-        let rows = chunk.rows, all = segments.count * rows
-        let ends = seen.room(2 * all, from: allocator), starts = ends + all
-        chunk.ends = ends
-        if options.slidingWindow != nil { chunk.starts = starts }
-        for segment in segments.indices {
-            let entries = segments[segment].count
-            let positions = segments[segment].positions
-            for token in tokens {
-                let position = options.position(token)
-                let end = positions.count(upTo: position, of: entries)
-                let start = options.slidingWindow.map {
-                    positions.count(
-                        upTo: position - Int32(clamping: $0), of: entries)
-                }
-                let first = segment * rows + token - tokens.lowerBound
-                for row in stride(from: first, to: (segment + 1) * rows, by: tokens.count) {
-                    ends[row] = UInt32(end)
-                    if let start { starts[row] = UInt32(start) }
-                }
-            }
+    private func count(
+        _ tokens: Range<Int>, _ layer: LayerView, _ call: some AttentionCall
+    ) {
+        guard let statistics = call.options.statistics else { return }
+        statistics.add(
+            layer.cache, choice, tokens: tokens.count, group: call.group, rowTile: Self.rowTile)
+    }
+
+    // MARK: All heads together: the pieces of a chunk are shared out among the threads
+
+    private func attendTogether(
+        _ call: some AttentionCall, _ layer: LayerView, _ tokens: Range<Int>
+    ) {
+        let workers = call.options.workers, heads = bounds.count - 1
+        let shape = QueryChunk.Shape(
+            heads: heads, segments: segments.count, states: pieces.count,
+            rows: tokens.count * call.group, geometry: layer.geometry)
+        foldShape = foldShape(rows: shape.rows)
+        base = UnsafeMutableRawPointer(
+            memory.room(
+                shape.byteCount + workers.threads * foldShape.byteCount, from: allocator))
+        let chunk = QueryChunk(
+            shape, at: base, of: call, heads: 0..<heads, tokens: tokens, segments: segments[...])
+        base += shape.byteCount
+        self.chunk = chunk
+        if let placement = layer.settled.placement {
+            choose(by: placement, chunk, of: layer.settled, group: call.group, workers: workers)
         }
+        count(tokens, layer, call)
+        workers.run(
+            pieces.count,
+            byThread: {
+                self.fold(self.pieces[$0], in: self.chunk!, self.chunk!.state($0), self.scratch($1))
+            })
+        for head in 0..<heads {
+            let own = bounds[head].piece..<bounds[head + 1].piece
+            for piece in own.dropFirst() {
+                chunk.kernels.merge(chunk.state(own.lowerBound), chunk.state(piece))
+            }
+            call.finish(
+                own.isEmpty ? nil : chunk.state(own.lowerBound), head: head, tokens: tokens,
+                chunk.kernels)
+        }
+    }
+
+    private func scratch(_ thread: Int) -> FoldScratch {
+        FoldScratch(foldShape, at: base + thread * foldShape.byteCount)
     }
 
     /// The first of two phases where entries are chosen: every logit, and what the placement makes of them.
     private func choose(
-        by placement: any Placement, _ chunk: Chunk, of layer: LayerCache, workers: Workers
+        by placement: any Placement, _ chunk: QueryChunk, of layer: LayerCache, group: Int,
+        workers: Workers
     ) {
         let choice = EntryChoice(
-            layer, tokens: chunk.rows / chunk.group, group: chunk.group,
+            layer, tokens: chunk.tokens.count, group: group,
             renormalizes: placement.renormalizes, in: &choices, allocator: allocator,
             kernels: chunk.kernels)
         workers.run(
@@ -203,7 +162,7 @@ final class Attention: @unchecked Sendable {
                 segments[piece.segment].score(
                     piece.blocks, queries: chunk.queries(piece.head), visible: chunk.visible(piece),
                     scale: chunk.scale, softcap: chunk.softcap,
-                    choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
+                    choice: choice.part(piece.segment), scratch: scratch(thread),
                     kernels: chunk.kernels)
             })
         placement.choose(choice, workers: workers)
@@ -212,46 +171,58 @@ final class Attention: @unchecked Sendable {
     }
 
     /// Folds a piece.
-    private func fold(_ index: Int, thread: Int) {
-        let piece = pieces[index], chunk = chunk!
-        let state = chunk.state(index)
+    private func fold(
+        _ piece: AttentionPiece, in chunk: QueryChunk, _ state: FoldState, _ scratch: FoldScratch
+    ) {
         state.clear()
         if let choice {
             segments[piece.segment].fold(
                 piece.blocks, state: state, visible: chunk.visible(piece),
-                choice: choice.part(piece.segment), scratch: chunk.scratch(thread),
-                kernels: chunk.kernels)
+                choice: choice.part(piece.segment), scratch: scratch, kernels: chunk.kernels)
         } else {
             segments[piece.segment].fold(
                 piece.blocks, queries: chunk.queries(piece.head), state: state,
                 visible: chunk.visible(piece), scale: chunk.scale, softcap: chunk.softcap,
-                scratch: chunk.scratch(thread), kernels: chunk.kernels)
+                scratch: scratch, kernels: chunk.kernels)
         }
     }
 
-    /// Merges the pieces of each head in order and divides.
-    private func merge(_ chunk: Chunk, into outputs: OutputBlock, _ tokens: Range<Int>) {
-        var next = 0
-        for head in 0..<outputs.heads / chunk.group {
-            let first = next
-            while next < pieces.count, pieces[next].head == head {
-                if next > first { chunk.kernels.merge(chunk.state(first), chunk.state(next)) }
-                next += 1
-            }
-            // Rows that follow each other in memory are written at once.
-            let run =
-                outputs.tokensFirst ? 1 : outputs.tokens == tokens.count ? chunk.rows : tokens.count
-            for row in stride(from: 0, to: chunk.rows, by: run) {
-                let (member, token) = row.quotientAndRemainder(dividingBy: tokens.count)
-                let output = outputs.row(head * chunk.group + member, tokens.lowerBound + token)
-                if next > first {
-                    chunk.kernels.finish(chunk.state(first)[row..<row + run], output: output)
-                } else {
-                    // A head without entries attends to nothing and gives zeros.
-                    output.update(repeating: 0, count: run * outputs.dim)
+    // MARK: Heads and chunks apart: of a prompt, a thread takes the rows of a kv head from queries to outputs
+
+    private func attendApart(
+        _ call: some AttentionCall, _ layer: LayerView, _ chunks: [Range<Int>]
+    ) {
+        let workers = call.options.workers, heads = bounds.count - 1, geometry = layer.geometry
+        let most = (0..<heads).map { bounds[$0 + 1].segment - bounds[$0].segment }.max()!
+        let rows = chunks[0].count * call.group
+        let room = QueryChunk.Shape(
+            heads: 1, segments: most, states: 2, rows: rows, geometry: geometry
+        ).byteCount
+        foldShape = foldShape(rows: rows)
+        let each = room + foldShape.byteCount
+        base = UnsafeMutableRawPointer(memory.room(workers.threads * each, from: allocator))
+        for tokens in chunks { count(tokens, layer, call) }
+        workers.run(
+            heads * chunks.count,
+            byThread: { [self] index, thread in
+                let (head, number) = index.quotientAndRemainder(dividingBy: chunks.count)
+                let tokens = chunks[number], base = base + thread * each
+                let chunk = QueryChunk(
+                    QueryChunk.Shape(
+                        heads: 1, segments: most, states: 2, rows: tokens.count * call.group,
+                        geometry: geometry),
+                    at: base, of: call, heads: head..<head + 1, tokens: tokens,
+                    segments: segments[bounds[head].segment..<bounds[head + 1].segment])
+                let scratch = FoldScratch(foldShape, at: base + room)
+                let own = bounds[head].piece..<bounds[head + 1].piece
+                for piece in own {
+                    let state = chunk.state(piece == own.lowerBound ? 0 : 1)
+                    fold(pieces[piece], in: chunk, state, scratch)
+                    if piece > own.lowerBound { chunk.kernels.merge(chunk.state(0), state) }
                 }
-            }
-        }
+                call.finish(
+                    own.isEmpty ? nil : chunk.state(0), head: head, tokens: tokens, chunk.kernels)
+            })
     }
 }
 

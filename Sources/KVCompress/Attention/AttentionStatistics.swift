@@ -9,7 +9,7 @@ public final class AttentionStatistics: Sendable {
         public var queries = 0
         /// Stored bytes of the values that were read.
         ///
-        /// A value counts once for every pass over its block, which up to 64 query rows share.
+        /// A value counts once for every pass over its block, which up to 128 query rows share.
         public var valueBytes = 0
         /// Attention on the entries that were read, summed over query rows: 1 for a row that read all.
         public var mass = 0.0

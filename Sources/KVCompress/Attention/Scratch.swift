@@ -25,29 +25,41 @@ struct Scratch<Element: BitwiseCopyable>: Sendable {
 struct FoldScratch {
     /// How large it is.
     struct Shape {
-        /// Query rows that share one pass over a block.
+        /// Query rows.
+        let rows: Int
+        /// How many of them share one pass over a block.
         let tile: Int
         /// Bytes of a tile's prepared queries.
-        var preparedBytes = 0
+        private(set) var preparedBytes = 0
         /// Elements of an accumulator in the codec's value space.
-        var valueSpace = 0
+        private(set) var valueSpace = 0
+
+        init(rows: Int, tile: Int) {
+            self.rows = rows
+            self.tile = min(tile, rows)
+        }
 
         /// Makes room for a segment of these codecs.
         mutating func include(_ keys: any Codec, _ values: any Codec) {
-            preparedBytes = max(preparedBytes, keys.preparedBytes(rows: tile))
+            preparedBytes = max(preparedBytes, (keys.preparedBytes(rows: tile) + 63) / 64 * 64)
             valueSpace = max(valueSpace, values.valueSpace)
         }
 
+        /// Bytes of all prepared queries.
+        var allPreparedBytes: Int { (rows + tile - 1) / max(1, tile) * preparedBytes }
+
         private var floats: Int {
-            tile * (blockEntries + 2 + valueSpace) + Segment.vectorFloats + blockEntries
+            tile * (blockEntries + 2) + rows * valueSpace + Segment.vectorFloats + blockEntries
         }
 
         /// Bytes of it; no two threads share a cache line.
-        var byteCount: Int { (preparedBytes + 63) / 64 * 64 + (floats * 4 + 127) / 64 * 64 }
+        var byteCount: Int { allPreparedBytes + (floats * 4 + 127) / 64 * 64 }
     }
 
     let tile: Int
-    let prepared: UnsafeMutableRawPointer
+    /// Prepared queries, tile by tile.
+    private let prepared: UnsafeMutableRawPointer
+    private let preparedBytes: Int
     /// Logits of a block, then weights: tile x 64.
     let logits: UnsafeMutablePointer<Float>
     /// Expanded per-entry vectors of a block.
@@ -64,11 +76,17 @@ struct FoldScratch {
     init(_ shape: Shape, at base: UnsafeMutableRawPointer) {
         tile = shape.tile
         prepared = base
-        logits = (base + (shape.preparedBytes + 63) / 64 * 64).assumingMemoryBound(to: Float.self)
+        preparedBytes = shape.preparedBytes
+        logits = (base + shape.allPreparedBytes).assumingMemoryBound(to: Float.self)
         vectors = logits + tile * blockEntries
         sums = vectors + Segment.vectorFloats
-        rescale = sums + tile * shape.valueSpace
+        rescale = sums + shape.rows * shape.valueSpace
         seen = UnsafeMutableRawPointer(rescale + tile).assumingMemoryBound(to: UInt32.self)
         list = seen + tile
+    }
+
+    /// The prepared queries of a tile.
+    func prepared(_ rows: Range<Int>) -> UnsafeMutableRawPointer {
+        prepared + rows.lowerBound / tile * preparedBytes
     }
 }

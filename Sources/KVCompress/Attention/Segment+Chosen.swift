@@ -9,7 +9,7 @@ extension Segment {
         for first in stride(from: 0, to: choice.rows, by: scratch.tile) {
             let rows = first..<min(first + scratch.tile, choice.rows)
             keys.codec.prepare(
-                queries + first * keys.codec.dim, rows: rows.count, to: scratch.prepared,
+                queries + first * keys.codec.dim, rows: rows.count, to: scratch.prepared(rows),
                 kernels: kernels)
             for block in blocks {
                 let logits = choice.logits(block: block, row: first)
@@ -17,8 +17,8 @@ extension Segment {
                 if see(block, rows, of: visible, to: scratch.seen) {
                     n = keys.entries(block: block)
                     keys.codec.score(
-                        keys, block: block, prepared: scratch.prepared, rows: rows.count,
-                        logits: logits, kernels: kernels)
+                        keys, block: block, prepared: scratch.prepared(rows),
+                        rows: rows.count, logits: logits, kernels: kernels)
                     kernels.finishLogits(
                         logits, stride: blockEntries, rows: rows.count, n: n,
                         visible: scratch.seen, scale: scale, softcap: softcap,

@@ -14,12 +14,12 @@ extension Segment {
         let logits = scratch.logits
         fold(blocks, state: state, visible: visible, scratch: scratch, kernels) { rows in
             keys.codec.prepare(
-                queries + rows.lowerBound * keys.codec.dim, rows: rows.count, to: scratch.prepared,
-                kernels: kernels)
+                queries + rows.lowerBound * keys.codec.dim, rows: rows.count,
+                to: scratch.prepared(rows), kernels: kernels)
         } weigh: { block, rows, state in
             keys.codec.score(
-                keys, block: block, prepared: scratch.prepared, rows: rows.count, logits: logits,
-                kernels: kernels)
+                keys, block: block, prepared: scratch.prepared(rows), rows: rows.count,
+                logits: logits, kernels: kernels)
             let n = keys.entries(block: block)
             var vectors = vectors(block: block, scratch: scratch.vectors, kernels: kernels)
             var (scale, softcap) = (scale, softcap)
@@ -39,7 +39,8 @@ extension Segment {
         }
     }
 
-    /// The frame of every fold: tiles of query rows, and for each of them the blocks that one of them sees.
+    /// The frame of every fold: blocks, and for each of them the tiles of query rows, so that a block comes from
+    /// memory once for all rows.
     ///
     /// `begin` starts a tile; `weigh` moves maxima and sums along a block and says what its values weigh. What
     /// each row sees of the block and what to rescale its sums with are in the scratch.
@@ -48,23 +49,28 @@ extension Segment {
         _ kernels: Kernels, begin: (Range<Int>) -> Void,
         weigh: (_ block: Int, _ rows: Range<Int>, _ state: FoldState) -> BlockWeights
     ) {
-        // Values of another space are summed apart and mapped to the output's when a tile is done.
+        // Values of another space are summed apart and mapped to the output's in the end.
         let space = values.codec.valueSpace, isApart = space != state.dim
-        for first in stride(from: 0, to: state.rows, by: scratch.tile) {
-            let rows = first..<min(first + scratch.tile, state.rows)
-            let output = state[rows]
-            let part = isApart ? output.summing(scratch.sums, dim: space) : output
-            begin(rows)
-            for block in blocks {
-                guard see(block, rows, of: visible, to: scratch.seen) else { break }
-                let (weights, indices) = weigh(block, rows, part)
+        let part = isApart ? state.summing(scratch.sums, dim: space) : state
+        forEachTile(of: state.rows, scratch.tile, begin)
+        for block in blocks {
+            var isSeen = false
+            forEachTile(of: state.rows, scratch.tile) { rows in
+                guard see(block, rows, of: visible, to: scratch.seen) else { return }
+                isSeen = true
+                let (weights, indices) = weigh(block, rows, part[rows])
                 values.codec.accumulate(
                     values, block: block, weights: weights, rescale: scratch.rescale,
-                    indices: indices, state: part, kernels: kernels)
+                    indices: indices, state: part[rows], kernels: kernels)
             }
-            values.codec.finish(
-                part.accumulator, rows: rows.count, to: output.accumulator, kernels: kernels)
+            guard isSeen else { break }
         }
+        values.codec.finish(
+            part.accumulator, rows: state.rows, to: state.accumulator, kernels: kernels)
+    }
+
+    private func forEachTile(of rows: Int, _ tile: Int, _ body: (Range<Int>) -> Void) {
+        for first in stride(from: 0, to: rows, by: tile) { body(first..<min(first + tile, rows)) }
     }
 
     /// How many entries of a block each row sees, those too old for it included; false when that is none for all of them, which then

@@ -63,7 +63,7 @@ public struct CompressedCache: Sendable {
     /// Attention of a layer's query heads over its entries, computed on the compressed form.
     ///
     /// No copy of the entries is decoded beyond one block. Reads the layer's stored bytes once for every
-    /// 64 query rows (tokens x group) of a kv head.
+    /// 512 query rows (tokens x group) of a kv head.
     /// - Parameters:
     ///   - queries: post-RoPE queries, one `Rows` (n x key dim) per query head; the query heads of kv head
     ///     h are h * group ..< (h + 1) * group, group at most 16.

@@ -247,7 +247,7 @@ import Testing
                 }
                 var all: [Int] = []
                 for chunk in chunks {
-                    let stores = [UInt8.min, .max].map { noise in
+                    let stores = [UInt8(0), 255].map { noise in
                         var store = [UInt8](
                             repeating: noise, count: codec.allocatedBytes(count))
                         codec.encode(
