@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import KVCompress
 
 /// A line on the terminal that says what is being done, once that has taken longer than a second.
 final class StatusLine: Sendable {
@@ -9,11 +9,11 @@ final class StatusLine: Sendable {
         var ended = false
     }
 
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// Starts the clock; nothing is ever shown when `quiet`, or when standard error is no terminal.
     init(_ task: String, quiet: Bool) {
-        state = Mutex(State(task: task, ended: quiet || isatty(STDERR_FILENO) == 0))
+        state = Locked(State(task: task, ended: quiet || isatty(STDERR_FILENO) == 0))
         guard state.withLock({ !$0.ended }) else { return }
         let start = ContinuousClock.now
         Thread.detachNewThread { [self] in

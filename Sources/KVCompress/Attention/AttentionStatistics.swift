@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Adds up what calls of `attend` read and covered, where it is given in their options.
 public final class AttentionStatistics: Sendable {
@@ -15,7 +14,7 @@ public final class AttentionStatistics: Sendable {
         public var mass = 0.0
     }
 
-    private let state = Mutex(Totals())
+    private let state = Locked(Totals())
 
     /// Nothing so far.
     public init() {}

@@ -1,4 +1,3 @@
-import Synchronization
 
 /// What the codes of a non-uniform quantizer stand for: small integers under one step, so that attention
 /// stays exact in integers.
@@ -11,7 +10,7 @@ struct Codebook: Hashable, Sendable {
 
 extension Codebook {
     private struct Key: Hashable { let dim, bits: Int }
-    private static let known = Mutex<[Key: Codebook]>([:])
+    private static let known = Locked<[Key: Codebook]>([:])
 
     /// The Lloyd-Max quantizer for coordinates of a row that points anywhere with equal chance (TurboQuant,
     /// arXiv 2504.19874, section 3.1), its levels rounded to 8 bits.

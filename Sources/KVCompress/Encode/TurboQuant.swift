@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// TurboQuant (arXiv 2504.19874, section 3.1; the form of least mean squared error): a random rotation makes
 /// the coordinates of any row alike, so that one codebook, known beforehand, suits them all.
@@ -47,7 +46,7 @@ public struct TurboQuant: Hashable, Sendable, Codable {
 /// The random matrices of a cache: one for each seed and length, however many heads go through it.
 final class Rotations: Sendable {
     private struct Key: Hashable { let seed, dim: Int }
-    private let known = Mutex<[Key: Basis]>([:])
+    private let known = Locked<[Key: Basis]>([:])
 
     func basis(
         _ turboquant: TurboQuant, dim: Int, allocator: Allocator, kernels: Kernels

@@ -1,5 +1,4 @@
 public import KVCompress
-import Synchronization
 
 /// What a model answers with compressed caches, against the full one: the same contexts and questions for every plan.
 ///
@@ -48,7 +47,7 @@ public struct Evaluation: Sendable {
     ) throws(CompressionError) -> [PlanResult] {
         let plans = try [Plan("f16")] + plans
         let count = cases.count + passages.count
-        let done = Mutex(0)
+        let done = Locked(0)
         let results = options.workers.map(count) { index in
             defer {
                 progress(
