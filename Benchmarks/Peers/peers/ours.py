@@ -192,7 +192,7 @@ def prefill(library: Library, layers: Layers) -> Contender:
 
 
 def encode(library: Library, bits: int, rotate: bool, rows: np.ndarray) -> Contender:
-    """rows [n, dim] f32 into tiles, every thread its part; rotated ones 512 at a time in a copy."""
+    """rows [n, dim] f32 into tiles, every thread its part; rotated 512 at a time on their way."""
     quantizer = Quantizer(dim=DIM, group=32)
     tile = getattr(library.library, f"kv_tile_bytes_q{bits}")(quantizer)
     n = len(rows) // library.threads // 512 * 512
@@ -208,8 +208,8 @@ def encode(library: Library, bits: int, rotate: bool, rows: np.ndarray) -> Conte
             return
         room = pointer(scratch[index])
         for first in range(0, n, 512):
-            c.memmove(room, pointer(source, first * DIM * 4), 512 * DIM * 4)
-            library.library.kv_hadamard(library.isa, room, size(DIM), size(512), size(DIM))
+            library.library.kv_hadamard(
+                library.isa, room, pointer(source, first * DIM * 4), size(DIM), size(512), size(DIM))
             write(
                 library.isa, pointer(tiles[index], first // 16 * tile), None, None, room, size(DIM), size(512), quantizer)
 
@@ -217,7 +217,7 @@ def encode(library: Library, bits: int, rotate: bool, rows: np.ndarray) -> Conte
     back = np.empty((n, DIM), np.float32)
     read(library.isa, pointer(back), pointer(tiles[0]), None, None, size(0), size(n), quantizer)
     if rotate:
-        library.library.kv_hadamard(library.isa, pointer(back), size(DIM), size(n), size(DIM))
+        library.library.kv_hadamard(library.isa, pointer(back), pointer(back), size(DIM), size(n), size(DIM))
     name = f"ours encode q{bits}" + " rotated" * rotate
     error = agree(name, float(np.linalg.norm(back - rows[:n]) / np.linalg.norm(rows[:n])), {8: 1e-2, 4: 0.15}[bits])
     return Contender(
