@@ -91,8 +91,10 @@ final class Attention: @unchecked Sendable {
     /// What a thread needs to fold so many rows.
     private func foldShape(rows: Int) -> FoldScratch.Shape {
         var shape = FoldScratch.Shape(rows: rows, tile: Self.rowTile)
-        for segment in segments.indices {
-            shape.include(segments[segment].keys.codec, segments[segment].values.codec)
+        segments.withUnsafeBufferPointer { segments in
+            for segment in segments.indices {
+                shape.include(segments[segment].keys.codec, segments[segment].values.codec)
+            }
         }
         return shape
     }
@@ -175,15 +177,18 @@ final class Attention: @unchecked Sendable {
         _ piece: AttentionPiece, in chunk: QueryChunk, _ state: FoldState, _ scratch: FoldScratch
     ) {
         state.clear()
-        if let choice {
-            segments[piece.segment].fold(
-                piece.blocks, state: state, visible: chunk.visible(piece),
-                choice: choice.part(piece.segment), scratch: scratch, kernels: chunk.kernels)
-        } else {
-            segments[piece.segment].fold(
-                piece.blocks, queries: chunk.queries(piece.head), state: state,
-                visible: chunk.visible(piece), scale: chunk.scale, softcap: chunk.softcap,
-                scratch: scratch, kernels: chunk.kernels)
+        // Where it lies: a copy of a segment would count its references.
+        segments.withUnsafeBufferPointer { segments in
+            if let choice {
+                segments[piece.segment].fold(
+                    piece.blocks, state: state, visible: chunk.visible(piece),
+                    choice: choice.part(piece.segment), scratch: scratch, kernels: chunk.kernels)
+            } else {
+                segments[piece.segment].fold(
+                    piece.blocks, queries: chunk.queries(piece.head), state: state,
+                    visible: chunk.visible(piece), scale: chunk.scale, softcap: chunk.softcap,
+                    scratch: scratch, kernels: chunk.kernels)
+            }
         }
     }
 
@@ -223,41 +228,6 @@ final class Attention: @unchecked Sendable {
                 call.finish(
                     own.isEmpty ? nil : chunk.state(0), head: head, tokens: tokens, chunk.kernels)
             })
-    }
-}
-
-extension LayerView {
-    /// Query heads per kv head, once it is known that the queries fit.
-    fileprivate func checkedGroup(
-        of queries: some HeadRows, _ options: AttentionOptions
-    ) throws(CompressionError) -> Int {
-        let heads = settled.heads.count
-        guard queries.count > 0, queries.count % heads == 0 else {
-            throw CompressionError(
-                .layer, "\(queries.count) query heads are no multiple of \(heads) kv heads")
-        }
-        guard queries.count / heads <= 16 else {
-            throw CompressionError(
-                .layer,
-                "\(queries.count / heads) query heads per kv head; at most 16 are supported")
-        }
-        let n = queries.head(0).count
-        for head in 0..<queries.count {
-            let rows = queries.head(head)
-            guard rows.dim == geometry.keyDim else {
-                throw CompressionError(
-                    .layer,
-                    "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
-            }
-            guard rows.count == n else {
-                throw CompressionError(
-                    .layer, "query head \(head) has \(rows.count) rows, head 0 has \(n)")
-            }
-        }
-        if let positions = options.positions, positions.count != n {
-            throw CompressionError(.layer, "\(positions.count) positions for \(n) query rows")
-        }
-        return queries.count / heads
     }
 }
 

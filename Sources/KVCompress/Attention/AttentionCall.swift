@@ -52,3 +52,38 @@ extension AttentionCall {
         }
     }
 }
+
+extension LayerView {
+    /// Query heads per kv head, once it is known that the queries fit.
+    func checkedGroup(
+        of queries: some HeadRows, _ options: AttentionOptions
+    ) throws(CompressionError) -> Int {
+        let heads = settled.heads.count
+        guard queries.count > 0, queries.count % heads == 0 else {
+            throw CompressionError(
+                .layer, "\(queries.count) query heads are no multiple of \(heads) kv heads")
+        }
+        guard queries.count / heads <= 16 else {
+            throw CompressionError(
+                .layer,
+                "\(queries.count / heads) query heads per kv head; at most 16 are supported")
+        }
+        let n = queries.head(0).count
+        for head in 0..<queries.count {
+            let rows = queries.head(head)
+            guard rows.dim == geometry.keyDim else {
+                throw CompressionError(
+                    .layer,
+                    "query head \(head) has head dim \(rows.dim), the keys have \(geometry.keyDim)")
+            }
+            guard rows.count == n else {
+                throw CompressionError(
+                    .layer, "query head \(head) has \(rows.count) rows, head 0 has \(n)")
+            }
+        }
+        if let positions = options.positions, positions.count != n {
+            throw CompressionError(.layer, "\(positions.count) positions for \(n) query rows")
+        }
+        return queries.count / heads
+    }
+}

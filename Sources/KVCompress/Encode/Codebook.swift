@@ -1,4 +1,3 @@
-
 /// What the codes of a non-uniform quantizer stand for: small integers under one step, so that attention
 /// stays exact in integers.
 struct Codebook: Hashable, Sendable {
